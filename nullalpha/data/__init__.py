@@ -1,0 +1,1 @@
+"""Instruments, bars, checks, zones, sources and the catalogue of immutable snapshots."""

@@ -1,0 +1,1 @@
+"""Features, training, backtest, evidence, and the experiment that chains them. No model, no database."""
