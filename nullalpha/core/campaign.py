@@ -1,0 +1,29 @@
+"""What a person asks of a campaign: budgets, designer and seed. Frozen when it starts; no part of the protocol."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+DesignerName = Literal["search", "random", "llm"]
+
+
+class CampaignConfig(BaseModel):
+    """The configuration of one campaign, as stored.
+
+    `budget_seconds` ends the campaign by the clock and so voids the guarantee that a rerun gives the same result.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    brief: str = Field(default="", max_length=2000, description="what to look for, in words; designers that read use it")
+    instruments: tuple[str, ...] = Field(default=("SPX", "IXIC"), min_length=1, max_length=50)
+    timeframe: str = "1d"
+    trials: int = Field(default=24, ge=1, le=100_000)
+    designer: DesignerName = "search"
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    budget_seconds: float | None = Field(default=None, gt=0)
+    require_shortlist: bool = Field(default=False, description="finish with exit code 3 unless something was shortlisted")
+    model: str | None = None
+    api_base: str | None = None

@@ -1,0 +1,102 @@
+"""Settings: one TOML file in the home, environment variables over it. Only these types and the composition root read them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from nullalpha.core.errors import SettingsError
+
+HOME_VARIABLE = "NULLALPHA_HOME"
+SETTINGS_FILE = "settings.toml"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSettings(_Section):
+    """The language model that `--designer llm` asks; nothing is asked unless a model is named.
+
+    `api_key_env` names an environment variable; the key itself is never stored.
+    """
+
+    name: str | None = None
+    api_base: str = "http://127.0.0.1:8000/v1"
+    api_key_env: str | None = None
+    context_tokens: int = Field(default=8192, ge=1024)
+    deadline_seconds: float = Field(default=300.0, gt=0)
+    max_repairs: int = Field(default=3, ge=0, le=10)
+    allow_remote: bool = False
+
+
+class ResearchSettings(_Section):
+    """Defaults of a campaign, and the home's share of the protocol; fixed for a campaign when it starts."""
+
+    trials: int = Field(default=24, ge=1, le=100_000)
+    k_best: int = Field(default=8, ge=1, le=64)
+    q: float = Field(default=0.10, gt=0, lt=1)
+    risk_free_rate: float = Field(default=0.0, ge=0, le=0.5)
+    validation_from: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
+    lockbox_from: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
+
+
+class Settings(BaseSettings):
+    """All settings. `NULLALPHA_DEVICE=cpu` or `NULLALPHA_MODEL__NAME=...` override the file."""
+
+    model_config = SettingsConfigDict(env_prefix="NULLALPHA_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    workers: int | None = Field(default=None, ge=1, le=256)
+    device: str = Field(default="auto", pattern="^(auto|cpu|cuda|mps)$")
+    model: ModelSettings = ModelSettings()
+    research: ResearchSettings = ResearchSettings()
+
+    toml_path: ClassVar[Path | None] = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        sources = (init_settings, env_settings)
+        return sources if cls.toml_path is None else (*sources, TomlConfigSettingsSource(settings_cls, cls.toml_path))
+
+    def n_workers(self) -> int:
+        """Return how many worker processes to keep."""
+        return self.workers or max(1, min(8, os.cpu_count() or 1))
+
+
+def default_home() -> Path:
+    """Return the home to use when none is named: $NULLALPHA_HOME, else ~/.nullalpha."""
+    return Path(os.environ.get(HOME_VARIABLE) or Path.home() / ".nullalpha").expanduser()
+
+
+def load_settings(home: Path) -> Settings:
+    """Read the settings of a home.
+
+    Raises:
+        SettingsError: naming the file or variable, the key and what it takes.
+    """
+    path = home / SETTINGS_FILE
+
+    class HomeSettings(Settings):
+        toml_path: ClassVar[Path | None] = path if path.is_file() else None
+
+    try:
+        return HomeSettings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(
+            f"settings: {where}: {first['msg']}", path=where, value=first.get("input"), suggestion=f"see {path} and NULLALPHA_* variables"
+        ) from error
+    except ValueError as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}", path=str(path)) from error
