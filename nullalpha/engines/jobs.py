@@ -1,0 +1,200 @@
+"""The work of worker processes: JSON and artifacts in, JSON and artifacts out. Each is a pure function of its payload."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from nullalpha.core.artifacts import ArtifactStore
+from nullalpha.core.errors import NullAlphaError, TrainingDivergedError
+from nullalpha.core.fingerprint import derive_seed
+from nullalpha.data.instruments import Costs, Instrument
+from nullalpha.data.slices import read_slice
+from nullalpha.engines.evidence.bootstrap import sharpe_interval
+from nullalpha.engines.evidence.deflation import deflated_sharpe, expected_maximum_sharpe, minimum_track_length, probabilistic_sharpe
+from nullalpha.engines.evidence.lookahead import attack as attack_signal
+from nullalpha.engines.evidence.random_entry import TradeSpans, random_entry
+from nullalpha.engines.evidence.sharpe import per_period_sharpe, sharpe_estimate
+from nullalpha.engines.evidence.stepm import stepm_p_values
+from nullalpha.engines.experiment import ExperimentOutcome, MarketSeries, run_experiments, signal_of
+from nullalpha.engines.features.indicators.registry import VOCABULARY
+from nullalpha.engines.outcome_json import outcome_body
+from nullalpha.engines.protocol import Protocol, Span
+from nullalpha.engines.series import get_arrays
+from nullalpha.engines.training.fit import EpochProgress
+from nullalpha.engines.training.weights import weights_from_bytes
+from nullalpha.strategy.compile import compile_strategy
+from nullalpha.strategy.plan import Plan
+from nullalpha.strategy.validate import parse_strategy
+
+Payload = Mapping[str, Any]
+Sink = Callable[[Mapping[str, Any]], None]
+PROGRESS_SECONDS = 0.5
+
+
+def warm(_payload: Payload, _artifacts: ArtifactStore, _progress: Sink) -> dict[str, Any]:
+    """Import and compile what the other jobs need, while the first generation is still being designed."""
+    torch.set_num_threads(1)
+    return {}
+
+
+def population(payload: Payload, artifacts: ArtifactStore, progress: Sink) -> dict[str, Any]:
+    """Train and backtest strategies walk-forward through a span.
+
+    Payload: documents, market {symbol: {slice, instrument}}, protocol, span, seed, device.
+    Returns: {experiments: [...]} in the order of the documents, each done or failed.
+    """
+    torch.set_num_threads(1)
+    plans = [_plan(document) for document in payload["documents"]]
+    market = _market(payload["market"], artifacts)
+    protocol = Protocol(**payload["protocol"])
+    outcomes = run_experiments(
+        plans,
+        market,
+        protocol,
+        Span(**payload["span"]),
+        seed=payload["seed"],
+        device=payload["device"],
+        progress=_throttled(progress),
+    )
+    return {"experiments": [_outcome_json(outcome, market, artifacts) for outcome in outcomes]}
+
+
+def attack(payload: Payload, artifacts: ArtifactStore, _progress: Sink) -> dict[str, Any]:
+    """Attack the signal of the last fold's models with other futures, on every instrument of the strategy."""
+    plan = _plan(payload["document"])
+    weights = weights_from_bytes(artifacts.get(payload["weights"])) if payload["weights"] else {}
+    findings, clean = [], True
+    for symbol, series in _market(payload["market"], artifacts).items():
+        own = {key.split("/", 1)[1]: value for key, value in weights.items() if key.startswith(f"{symbol}/")}
+        report = attack_signal(
+            lambda bars, own=own: signal_of(plan, own, bars),  # type: ignore[misc]
+            series.bars,
+            n_cuts=payload["cuts"],
+            seed=derive_seed(payload["seed"], "attack", plan.fingerprint, symbol),
+            first_row=payload["first_row"],
+        )
+        clean = clean and report.clean
+        findings += [{"instrument": symbol, "kind": f.kind, "cut_row": f.cut_row, "row": f.row} for f in report.findings]
+    return {"clean": clean, "n_cuts": payload["cuts"], "findings": findings}
+
+
+def evidence(payload: Payload, artifacts: ArtifactStore, _progress: Sink) -> dict[str, Any]:
+    """Compute one experiment's own figures from its stored series."""
+    arrays = get_arrays(artifacts, payload["series"])
+    protocol = Protocol(**payload["protocol"])
+    factor = int(arrays["sessions_per_year"])
+    returns, excess, held = arrays["returns"], arrays["excess"], arrays["holding_returns"]
+    seed = derive_seed(payload["seed"], "evidence", payload["series"])
+    raw, over, hold = (sharpe_estimate(series, factor) for series in (returns, excess, held))
+    level, reps = protocol.interval_level, protocol.bootstrap_reps
+    raw_band = sharpe_interval(returns, factor, seed, level=level, reps=reps)
+    over_band = sharpe_interval(excess, factor, seed + 1, level=level, reps=reps)
+    figures = {
+        "sharpe": raw.value,
+        "sharpe_se": raw.standard_error,
+        "sharpe_low": raw_band.low,
+        "sharpe_high": raw_band.high,
+        "excess_sharpe": over.value,
+        "excess_sharpe_se": over.standard_error,
+        "excess_sharpe_low": over_band.low,
+        "excess_sharpe_high": over_band.high,
+        "psr": probabilistic_sharpe(returns),
+        "min_track_sessions": minimum_track_length(returns),
+        "buy_and_hold_sharpe": hold.value,
+        "session_sharpe": per_period_sharpe(returns),
+        "random_entry_p": _random_entry_p(arrays, payload["round_trip_costs"], protocol, factor, seed + 2),
+    }
+    return {**{key: _finite(value) for key, value in figures.items()}, "series": payload["series"]}
+
+
+def joint_test(payload: Payload, artifacts: ArtifactStore, _progress: Sink) -> dict[str, Any]:
+    """Test all validated strategies jointly: adjusted p-values, in the order of the series; one without a series enters as zeros."""
+    stored = [None if sha is None else get_arrays(artifacts, sha) for sha in payload["series"]]
+    days = np.unique(np.concatenate([s["dates"] for s in stored if s is not None] or [np.zeros(0, np.int64)]))
+    if not len(days):
+        return {"p_values": [None] * len(stored)}
+    matrix = np.zeros((len(days), len(stored)))
+    for column, series in enumerate(stored):
+        if series is not None:
+            matrix[np.searchsorted(days, series["dates"]), column] = series["excess"]
+    return {"p_values": [_finite(p) for p in stepm_p_values(matrix, payload["seed"], reps=payload["reps"])]}
+
+
+def deflate(payload: Payload, artifacts: ArtifactStore, _progress: Sink) -> dict[str, Any]:
+    """Deflate a campaign's Sharpe ratios by every trial of the home; ratios are per session."""
+    sharpes = np.array([value for value in payload["trial_sharpes"] if value is not None], dtype=np.float64)
+    n_trials = int(payload["n_trials"])
+    dsr = {}
+    for experiment_id, sha in payload["series"].items():
+        returns = get_arrays(artifacts, sha)["returns"]
+        dsr[experiment_id] = _finite(deflated_sharpe(returns, sharpes, n_trials)) if len(sharpes) > 1 else None
+    luck = expected_maximum_sharpe(n_trials, float(sharpes.var(ddof=1))) if len(sharpes) > 1 else math.nan
+    return {"n_trials": n_trials, "expected_maximum_session_sharpe": _finite(luck), "dsr": dsr}
+
+
+def _outcome_json(
+    outcome: ExperimentOutcome | NullAlphaError, market: Mapping[str, MarketSeries], artifacts: ArtifactStore
+) -> dict[str, Any]:
+    if isinstance(outcome, NullAlphaError):
+        return {"status": "failed", "error": outcome.to_dict(), "diverged": isinstance(outcome, TrainingDivergedError)}
+    return outcome_body(outcome, market, artifacts)
+
+
+def _random_entry_p(arrays: Mapping[str, Any], costs: list[float], protocol: Protocol, factor: int, seed: int) -> float:
+    """Return the p-value against random entry, the instruments' bars laid end to end so that their trades are judged together."""
+    returns, folds, entries, exits, exposures = [], [], [], [], []
+    offset = 0
+    for index in range(len(costs)):
+        part = arrays[f"bar_returns_{index}"]
+        returns.append(part)
+        folds.append(arrays[f"folds_{index}"] + offset)
+        entries.append(arrays[f"entry_{index}"] + offset)
+        exits.append(arrays[f"exit_{index}"] + offset)
+        exposures.append(arrays[f"exposure_{index}"])
+        offset += len(part)
+    trades = TradeSpans(np.concatenate(entries), np.concatenate(exits), np.concatenate(exposures))
+    result = random_entry(
+        np.concatenate(returns),
+        np.concatenate(folds),
+        trades,
+        cost_per_round_trip=float(np.mean(costs)),
+        bars_per_year=factor,
+        seed=seed,
+        n_draws=protocol.random_entry_draws,
+    )
+    return result.p
+
+
+def _plan(document: Mapping[str, Any]) -> Plan:
+    spec, _ = parse_strategy(document, VOCABULARY)
+    return compile_strategy(spec, VOCABULARY)
+
+
+def _market(market: Mapping[str, Any], artifacts: ArtifactStore) -> dict[str, MarketSeries]:
+    return {symbol: MarketSeries(_instrument(item["instrument"]), read_slice(artifacts, item["slice"])) for symbol, item in market.items()}
+
+
+def _instrument(body: Mapping[str, Any]) -> Instrument:
+    return Instrument(**{**body, "costs": Costs(**body["costs"])})
+
+
+def _throttled(progress: Sink) -> Callable[[Plan, EpochProgress], None]:
+    last = 0.0
+
+    def report(plan: Plan, epoch: EpochProgress) -> None:
+        nonlocal last
+        if time.monotonic() - last >= PROGRESS_SECONDS:
+            last = time.monotonic()
+            progress({"strategy": plan.name, "epoch": epoch.epoch, "epochs": plan.training.epochs})
+
+    return report
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,163 @@
+"""An experiment's outcome as JSON and artifacts: what is recorded of it, and what evidence and reports are computed from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from nullalpha.core.artifacts import ArtifactStore
+from nullalpha.data.bars import Bars, FloatArray
+from nullalpha.data.instruments import Instrument
+from nullalpha.engines.backtest.metrics import compounded_by_session, drawdown, session_returns
+from nullalpha.engines.backtest.stitch import StitchedResult
+from nullalpha.engines.evidence.sharpe import sharpe_estimate
+from nullalpha.engines.experiment import ExperimentOutcome, FoldOutcome, MarketSeries
+from nullalpha.engines.series import Arrays, put_arrays
+from nullalpha.engines.training.weights import weights_to_bytes
+
+
+def outcome_body(outcome: ExperimentOutcome, market: Mapping[str, MarketSeries], artifacts: ArtifactStore) -> dict[str, Any]:
+    """Store an outcome's arrays and weights and return everything else as JSON; a missing figure is null."""
+    figures, account = outcome.performance, outcome.account
+    excess = compounded_by_session(account.time, account.excess).returns
+    metrics = {
+        "annual_return": figures.annual_return,
+        "annual_volatility": figures.annual_volatility,
+        "max_drawdown": figures.max_drawdown,
+        "n_trades": figures.n_trades,
+        "turnover": figures.annual_turnover,
+        "exposure": figures.mean_exposure,
+        "hit_rate": figures.hit_rate,
+        "fees_fraction": figures.fees_fraction,
+        "excess_sharpe": sharpe_estimate(excess, outcome.sessions_per_year).value,
+        "sessions": figures.n_sessions,
+        "sessions_per_year": outcome.sessions_per_year,
+    }
+    return {
+        "status": "done",
+        "fingerprint": outcome.plan.fingerprint,
+        "metrics": {key: _plain(value) for key, value in metrics.items()},
+        "facts": _facts(outcome),
+        "series": put_arrays(artifacts, "series", _series(outcome, market)),
+        "last_weights": _store_weights(outcome, artifacts),
+        "first_test_row": min(fold.fold.test_start for fold in outcome.folds),
+        "round_trip_costs": [_round_trip(market[symbol].instrument) for symbol in outcome.plan.instruments],
+        "folds": [_fold_json(fold, market[fold.instrument].bars) for fold in outcome.folds],
+        "rules": {symbol: [_summary_json(rule) for rule in rules] for symbol, rules in outcome.rules.items()},
+    }
+
+
+def _facts(outcome: ExperimentOutcome) -> dict[str, Any]:
+    """Return what the gates need besides figures."""
+    reports = [fold.baseline for fold in outcome.folds if fold.baseline is not None]
+    smallest = min(len(fold.fold.train_rows) for fold in outcome.folds)
+    half = len(reports) / 2
+    return {
+        "diverged": False,
+        "n_parameters": outcome.plan.n_parameters,
+        "n_independent_samples": smallest / max(1, outcome.plan.labels.horizon_bars),
+        "n_sessions": outcome.performance.n_sessions,
+        "beats_baseline": sum(r.beats_zero for r in reports) > half if reports else None,
+        "beats_linear": sum(r.beats_linear for r in reports) > half if reports else None,
+        "collapsed": sum(r.collapsed for r in reports) > half if reports else None,
+    }
+
+
+def _series(outcome: ExperimentOutcome, market: Mapping[str, MarketSeries]) -> Arrays:
+    account, holding = outcome.account, outcome.holding
+    own = session_returns(account.time, account.equity, account.capital)
+    held = session_returns(holding.time, holding.equity, holding.capital)
+    arrays: Arrays = {
+        "sessions_per_year": np.array(outcome.sessions_per_year),
+        "dates": own.date.astype("datetime64[D]").astype(np.int64),
+        "returns": own.returns,
+        "excess": compounded_by_session(account.time, account.excess).returns,
+        "holding_returns": held.returns,
+        "equity": account.equity / account.capital,
+        "drawdown": drawdown(account.equity, account.capital),
+        "exposure": account.exposure,
+        "holding_equity": holding.equity / holding.capital,
+        "bar_days": account.time.astype("datetime64[D]").astype(np.int64),
+        "fold_ids": account.fold_ids,
+    }
+    for index, (symbol, stitched) in enumerate(zip(outcome.plan.instruments, outcome.stitched, strict=True)):
+        folds = [fold.fold for fold in outcome.folds if fold.instrument == symbol]
+        trades = stitched.trade_array
+        arrays |= {
+            f"bar_returns_{index}": _fill_returns(market[symbol].bars, market[symbol].instrument),
+            f"folds_{index}": np.array([(fold.test_start, fold.test_stop) for fold in folds]),
+            f"entry_{index}": trades["entry_row"].astype(np.int64),
+            f"exit_{index}": trades["exit_row"].astype(np.int64),
+            f"exposure_{index}": _trade_exposure(stitched, folds[0].test_start),
+            f"side_{index}": trades["side"].astype(np.int64),
+            f"units_{index}": trades["units"],
+            f"entry_price_{index}": trades["entry_price"],
+            f"exit_price_{index}": trades["exit_price"],
+            f"pnl_{index}": trades["pnl"],
+        }
+    return arrays
+
+
+def _fill_returns(bars: Bars, instrument: Instrument) -> FloatArray:
+    price = bars.open if instrument.fill_basis == "open" else bars.close
+    return np.concatenate(([0.0], price[1:] / price[:-1] - 1.0))
+
+
+def _trade_exposure(stitched: StitchedResult, first_row: int) -> FloatArray:
+    trades = stitched.trade_array
+    before = np.concatenate(([stitched.capital], stitched.equity[:-1]))
+    equity = before[trades["entry_row"].astype(np.int64) - first_row]
+    return trades["side"] * trades["units"] * trades["entry_price"] / equity
+
+
+def _round_trip(instrument: Instrument) -> float:
+    costs = instrument.costs
+    return 2.0 * (costs.commission + (costs.half_spread_bps + costs.slippage_bps) / 1e4)
+
+
+def _store_weights(outcome: ExperimentOutcome, artifacts: ArtifactStore) -> str | None:
+    last: dict[str, FoldOutcome] = {fold.instrument: fold for fold in outcome.folds}
+    named = {f"{symbol}/{key}": value for symbol, fold in last.items() for key, value in fold.fit.weights.items()}
+    return artifacts.put("weights.safetensors", weights_to_bytes(named)) if named else None
+
+
+def _fold_json(outcome: FoldOutcome, bars: Bars) -> dict[str, Any]:
+    fold, fit = outcome.fold, outcome.fit
+    dates = bars.time.astype("datetime64[D]")
+    return {
+        "instrument": outcome.instrument,
+        "fold": fold.index + 1,
+        "train": [str(dates[fold.train_rows[0]]), str(dates[fold.train_rows[-1]])],
+        "test": [str(dates[fold.test_start]), str(dates[fold.test_stop - 1])],
+        "best_epoch": fit.best_epoch,
+        "epochs_run": fit.epochs_run,
+        "train_loss": _plain(fit.train_loss),
+        "stop_loss": _plain(fit.stop_loss),
+        "baselines": None if outcome.baseline is None else {k: _plain(v) for k, v in asdict(outcome.baseline).items()},
+        "n_trades": len(outcome.backtest.trade_array),
+        "return": _plain(float(outcome.backtest.equity[-1] / outcome.backtest.capital - 1.0)),
+    }
+
+
+def _summary_json(summary: Any) -> dict[str, Any]:
+    return {key: _deep(value) for key, value in asdict(summary).items()}
+
+
+def _deep(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_deep(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _deep(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return [_plain(float(item)) for item in value.ravel()]
+    return _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

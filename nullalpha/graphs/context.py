@@ -1,0 +1,106 @@
+"""What a campaign's nodes may use, bound once by the composition root. Nodes reach nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from nullalpha.agents.port import Designer
+from nullalpha.core.artifacts import ArtifactStore
+from nullalpha.core.campaign import CampaignConfig
+from nullalpha.core.errors import CancelledError
+from nullalpha.data.zones import BarStore, BarView
+from nullalpha.engines.protocol import Protocol, Span
+from nullalpha.memory.campaigns import CampaignRow
+from nullalpha.memory.stores import Stores
+from nullalpha.operations.service import OperationRequest, Operations, Outcome
+from nullalpha.strategy.vocabulary import Vocabulary
+
+
+@dataclass
+class ResearchContext:
+    """One hosted campaign.
+
+    Attributes:
+        campaign: the row as it was when hosting began; `config` and `protocol` are its parsed parts.
+        remember: turns new texts into vectors and brings the index up to date.
+        report: writes the campaign's report and returns its path.
+        interrupted: whether the host was asked to end (a signal).
+    """
+
+    campaign: CampaignRow
+    config: CampaignConfig
+    protocol: Protocol
+    stores: Stores
+    bars: BarStore
+    artifacts: ArtifactStore
+    operations: Operations
+    designer: Designer
+    vocabulary: Vocabulary
+    device: str
+    code_version: str
+    remember: Callable[[], None]
+    report: Callable[[str], str]
+    interrupted: Callable[[], bool]
+    started: float = field(default_factory=time.monotonic)
+    _slices: dict[tuple[str, str], str] = field(default_factory=dict)
+    _stop_checked: tuple[float, bool] = (0.0, False)
+
+    @property
+    def search_span(self) -> Span:
+        zones = self.bars.zones
+        return Span("search", zones.search_start, zones.validation_start)
+
+    def sealed_span(self, zone: str, last: str) -> Span:
+        """Return the validation zone, or the lockbox up to the day after its last bar."""
+        zones = self.bars.zones
+        return Span(zone, zones.validation_start, zones.lockbox_start) if zone == "validation" else Span(zone, zones.lockbox_start, last)
+
+    def market(self, view: BarView, symbols: tuple[str, ...]) -> dict[str, Any]:
+        """Return what a job needs of each instrument: the zone-bound slice's hash and the instrument's facts."""
+        market = {}
+        for symbol in symbols:
+            key = (view.zone, symbol)
+            if key not in self._slices:
+                self._slices[key] = view.slice_artifact(symbol, self.config.timeframe, self.artifacts)
+            market[symbol] = {
+                "slice": self._slices[key],
+                "instrument": asdict(view.snapshot(symbol, self.config.timeframe).instrument),
+            }
+        return market
+
+    def emit(self, kind: str, body: Mapping[str, Any]) -> None:
+        """Say how the campaign goes; watchers see it live and later."""
+        self.stores.campaigns.emit(self.campaign.id, kind, body)
+
+    def cancelled(self) -> bool:
+        """Return whether the campaign should stop now; asks the ledger at most twice a second."""
+        if self.interrupted():
+            return True
+        checked, answer = self._stop_checked
+        now = time.monotonic()
+        if now - checked > 0.5:
+            answer = self.stores.campaigns.get(self.campaign.id).stop_requested
+            self._stop_checked = (now, answer)
+        return answer
+
+    def check(self) -> None:
+        """Raise CancelledError if the campaign should stop; called where a node begins."""
+        if self.cancelled():
+            raise CancelledError("the campaign was stopped; `nullalpha research resume` goes on from here")
+
+    def out_of_time(self) -> bool:
+        """Return whether the wall-clock budget is gone, earlier sessions included."""
+        spent = self.campaign.seconds + time.monotonic() - self.started
+        return self.config.budget_seconds is not None and spent >= self.config.budget_seconds
+
+    def run(self, requests: list[OperationRequest]) -> list[Outcome]:
+        """Run operations of this campaign, exactly once each."""
+        return self.operations.run(
+            requests,
+            campaign_id=self.campaign.id,
+            cancelled=self.cancelled,
+            progress=lambda body: self.emit("progress", body),
+        )
