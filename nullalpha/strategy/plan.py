@@ -73,7 +73,8 @@ class LabelPlan:
     """What a model learns to predict; horizons in bars of the base timeframe.
 
     forward_return: log return over `horizon_bars` from the fill price, over trailing volatility x sqrt(horizon), clipped to +-3.
-    triple_barrier: +1 / -1 for the first barrier touched at `barrier` trailing volatilities x sqrt(horizon), else the scaled return, clipped to +-1.
+    triple_barrier: +1 / -1 for the first barrier touched at `barrier` trailing volatilities x sqrt(horizon), else the scaled return,
+    clipped to +-1.
     """
 
     kind: LabelKind
