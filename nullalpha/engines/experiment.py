@@ -24,9 +24,10 @@ from nullalpha.engines.backtest.stitch import StitchedResult, combine, stitch
 from nullalpha.engines.features.pipeline import compute_features
 from nullalpha.engines.features.volatility import atr, trailing_volatility
 from nullalpha.engines.protocol import Fold, Protocol, Span, walk_forward
-from nullalpha.engines.training.baselines import BaselineReport, compare_to_baselines
-from nullalpha.engines.training.fit import EpochProgress, FitResult, FitTask, fit_population
+from nullalpha.engines.training.baselines import BaselineReport, compare_with_baselines
+from nullalpha.engines.training.fit import EpochProgress, FitResult, fit_population
 from nullalpha.engines.training.labels import make_labels
+from nullalpha.engines.training.population import FitTask
 from nullalpha.engines.training.predict import predict_signal
 from nullalpha.engines.training.rulebook import RuleSummary, describe_rules
 from nullalpha.strategy.plan import Plan
@@ -44,12 +45,16 @@ class MarketSeries:
 
 @dataclass(frozen=True)
 class FoldOutcome:
-    """One refit of one instrument: its model, what it was fitted on, and the backtest of what it had not seen."""
+    """One refit of one instrument: its model, what it was fitted on, and the backtest of what it had not seen.
+
+    `predicts_one_side`: every signal of the test had the same sign, so the model says no more than "up" or "down".
+    """
 
     instrument: str
     fold: Fold
     fit: FitResult
     baseline: BaselineReport | None
+    predicts_one_side: bool
     backtest: BacktestResult
 
 
@@ -137,9 +142,7 @@ def run_experiment(
         rules[series.symbol] = describe_rules(plan, own[-1].weights, series.features[last_train])
     account = combine(stitched)
     factor = market[plan.instruments[0]].instrument.sessions_per_year
-    return ExperimentOutcome(
-        plan, tuple(folds), tuple(stitched), account, combine(held), performance(account, factor), rules, factor
-    )
+    return ExperimentOutcome(plan, tuple(folds), tuple(stitched), account, combine(held), performance(account, factor), rules, factor)
 
 
 def signal_of(plan: Plan, weights: Mapping[str, FloatArray], bars: Bars) -> FloatArray:
@@ -201,8 +204,9 @@ def _trade(plan: Plan, series: _Prepared, index: int, fit: FitResult, protocol: 
         start_row=fold.test_start,
         stop_row=fold.test_stop,
     )
-    baseline = compare_to_baselines(plan, fit.weights, task) if plan.model != "rules" else None
-    return FoldOutcome(series.symbol, fold, fit, baseline, backtest)
+    baseline = compare_with_baselines(plan, fit.weights, task) if plan.model != "rules" else None
+    signs = np.sign(signal[rows][np.isfinite(signal[rows])])
+    return FoldOutcome(series.symbol, fold, fit, baseline, bool(len(np.unique(signs)) == 1), backtest)
 
 
 def _hold(series: _Prepared, protocol: Protocol) -> StitchedResult:

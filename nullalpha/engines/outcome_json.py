@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -17,7 +17,9 @@ from nullalpha.engines.backtest.stitch import StitchedResult
 from nullalpha.engines.evidence.sharpe import sharpe_estimate
 from nullalpha.engines.experiment import ExperimentOutcome, FoldOutcome, MarketSeries
 from nullalpha.engines.series import Arrays, put_arrays
+from nullalpha.engines.training.rulebook import RuleSummary
 from nullalpha.engines.training.weights import weights_to_bytes
+from nullalpha.strategy.plan import Plan
 
 
 def outcome_body(outcome: ExperimentOutcome, market: Mapping[str, MarketSeries], artifacts: ArtifactStore) -> dict[str, Any]:
@@ -47,7 +49,7 @@ def outcome_body(outcome: ExperimentOutcome, market: Mapping[str, MarketSeries],
         "first_test_row": min(fold.fold.test_start for fold in outcome.folds),
         "round_trip_costs": [_round_trip(market[symbol].instrument) for symbol in outcome.plan.instruments],
         "folds": [_fold_json(fold, market[fold.instrument].bars) for fold in outcome.folds],
-        "rules": {symbol: [_summary_json(rule) for rule in rules] for symbol, rules in outcome.rules.items()},
+        "rules": {symbol: [_rule_json(rule, outcome.plan) for rule in rules] for symbol, rules in outcome.rules.items()},
     }
 
 
@@ -55,16 +57,21 @@ def _facts(outcome: ExperimentOutcome) -> dict[str, Any]:
     """Return what the gates need besides figures."""
     reports = [fold.baseline for fold in outcome.folds if fold.baseline is not None]
     smallest = min(len(fold.fold.train_rows) for fold in outcome.folds)
-    half = len(reports) / 2
     return {
         "diverged": False,
         "n_parameters": outcome.plan.n_parameters,
         "n_independent_samples": smallest / max(1, outcome.plan.labels.horizon_bars),
         "n_sessions": outcome.performance.n_sessions,
-        "beats_baseline": sum(r.beats_zero for r in reports) > half if reports else None,
-        "beats_linear": sum(r.beats_linear for r in reports) > half if reports else None,
-        "collapsed": sum(r.collapsed for r in reports) > half if reports else None,
+        "beats_baseline": _most(r.model_loss < r.zero_loss for r in reports),
+        "beats_linear": _most(r.model_loss < r.ridge_loss for r in reports),
+        "collapsed": _most(bool(fold.predicts_one_side) for fold in outcome.folds) if reports else None,
     }
+
+
+def _most(answers: Iterable[bool]) -> bool | None:
+    """Return whether most folds say yes; None if none was asked."""
+    said = list(answers)
+    return sum(said) > len(said) / 2 if said else None
 
 
 def _series(outcome: ExperimentOutcome, market: Mapping[str, MarketSeries]) -> Arrays:
@@ -111,7 +118,8 @@ def _trade_exposure(stitched: StitchedResult, first_row: int) -> FloatArray:
     trades = stitched.trade_array
     before = np.concatenate(([stitched.capital], stitched.equity[:-1]))
     equity = before[trades["entry_row"].astype(np.int64) - first_row]
-    return trades["side"] * trades["units"] * trades["entry_price"] / equity
+    exposure: FloatArray = trades["side"] * trades["units"] * trades["entry_price"] / equity
+    return exposure
 
 
 def _round_trip(instrument: Instrument) -> float:
@@ -143,18 +151,19 @@ def _fold_json(outcome: FoldOutcome, bars: Bars) -> dict[str, Any]:
     }
 
 
-def _summary_json(summary: Any) -> dict[str, Any]:
-    return {key: _deep(value) for key, value in asdict(summary).items()}
-
-
-def _deep(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return [_deep(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _deep(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return [_plain(float(item)) for item in value.ravel()]
-    return _plain(value)
+def _rule_json(rule: RuleSummary, plan: Plan) -> dict[str, Any]:
+    """Return a rule after training; its linear answer names the features, on their standardised scale."""
+    return {
+        "text": rule.text,
+        "firing_share": _plain(rule.firing_share),
+        "contribution": _plain(rule.contribution),
+        "lean": _plain(rule.lean),
+        "bias": _plain(rule.bias),
+        "coefficients": [
+            {"feature": feature.name, "value": _plain(value)} for feature, value in zip(plan.features, rule.coefficients, strict=False)
+        ],
+        "sets": [{"feature": s.feature, "name": s.name, "shape": s.shape, "params": [_plain(p) for p in s.params]} for s in rule.sets],
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,38 @@
+"""Money flow index: RSI's idea with volume.
+
+Computed here because TA-Lib answers 0 wherever the flow over the window is under 1 currency unit, which small prices or volumes meet.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nullalpha.data.bars import Bars, FloatArray
+from nullalpha.engines.features.indicators.contract import Indicator, Parameters, period, period_of
+from nullalpha.engines.features.rolling import lagged, rolling_sum
+from nullalpha.strategy.vocabulary import IndicatorSignature
+
+
+def _mfi(bars: Bars, params: Parameters) -> tuple[FloatArray, ...]:
+    typical = (bars.high + bars.low + bars.close) / 3
+    flow = typical * bars.volume
+    change = typical - lagged(typical, 1)  # NaN in the first row, which is neither a rise nor a fall
+    rising = rolling_sum(np.where(change > 0, flow, 0.0), period_of(params))
+    falling = rolling_sum(np.where(change < 0, flow, 0.0), period_of(params))
+    return (100 * rising / (rising + falling),)
+
+
+MFI = Indicator(
+    IndicatorSignature(
+        name="mfi",
+        summary="Money flow index: share of `period` bars' typical price times volume that came in rising bars.",
+        inputs=("high", "low", "close", "volume"),
+        parameters=(period(14),),
+        outputs=("mfi",),
+        unit="bounded_0_100",
+        warmup_bars=period_of,
+        path_dependent=False,
+        source="Quong & Soudack (1989)",
+    ),
+    _mfi,
+)

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nullalpha.data.bars import Bars
+from nullalpha.data.instruments import FillBasis
+from nullalpha.engines.training.labels import make_labels
+from nullalpha.strategy.plan import LabelKind, LabelPlan
+
+
+def _bars(open_: list[float] | np.ndarray, close: list[float] | np.ndarray) -> Bars:
+    o, c = np.array(open_, dtype=float), np.array(close, dtype=float)
+    time = np.datetime64("2020-01-01T21", "ns") + np.arange(len(c)) * np.timedelta64(1, "D")
+    return Bars("TEST", "1d", time, o, np.maximum(o, c), np.minimum(o, c), c, np.full(len(c), np.nan))
+
+
+@pytest.fixture
+def walk() -> Bars:
+    rng = np.random.default_rng(3)
+    close = 100 * np.exp(np.cumsum(0.01 * rng.standard_normal(120)))
+    return _bars(close * np.exp(0.002 * rng.standard_normal(120)), close)
+
+
+# Row 2 knows log returns 0.01 and 0.03 (closes e^0, e^0.01, e^0.04): deviation 0.02 / sqrt(2). With a horizon of 2, the scale is 0.02.
+LOGS = np.array([0.0, 0.01, 0.04, 0.05, 0.06, 0.07, 0.00])
+GOLDEN = _bars(100 * np.exp(LOGS + 0.005), 100 * np.exp(LOGS))
+
+
+def test_a_forward_return_runs_from_the_fill_to_the_same_price_a_horizon_later() -> None:
+    plan = LabelPlan("forward_return", horizon_bars=2, volatility_bars=2)
+    at_close = make_labels(plan, GOLDEN, "close")
+    np.testing.assert_allclose(at_close.value[2], (0.07 - 0.05) / 0.02)
+    assert at_close.end_row[2] == 5
+    np.testing.assert_allclose(at_close.value[3], -3.0)  # returns 0.03, 0.01: scale 0.02; (0.00 - 0.06) / 0.02
+    assert np.isnan(at_close.value[[0, 1, 4, 5, 6]]).all()
+    assert (at_close.end_row[[0, 1, 4, 5, 6]] == len(GOLDEN)).all()
+    shifted = replace(GOLDEN, open=100 * np.exp(np.array([9, 9, 9, 0.02, 9, 0.03, 9])))
+    np.testing.assert_allclose(make_labels(plan, shifted, "open").value[2], 0.01 / 0.02)
+
+
+def test_forward_returns_are_clipped_to_three() -> None:
+    jump = _bars(100 * np.exp(LOGS), 100 * np.exp(LOGS + np.array([0, 0, 0, 0, 0, 0.5, 0])))
+    assert make_labels(LabelPlan("forward_return", 2, 2), jump, "close").value[2] == 3.0
+
+
+def test_the_first_barrier_touched_decides_and_ends_the_label() -> None:
+    plan = LabelPlan("triple_barrier", horizon_bars=3, volatility_bars=2, barrier=1.0)
+    # Scale at row 2: 0.02 / sqrt(2) x sqrt(3) = 0.0245. Entry at the close of row 3 (0.05): barriers at 0.0745 and 0.0255.
+    up = np.array([0.0, 0.01, 0.04, 0.05, 0.06, 0.08, 0.00, 0.0])
+    down = np.array([0.0, 0.01, 0.04, 0.05, 0.02, 0.08, 0.00, 0.0])
+    neither = np.array([0.0, 0.01, 0.04, 0.05, 0.06, 0.04, 0.06, 0.0])
+    for closes, value, end in ((up, 1.0, 5), (down, -1.0, 4), (neither, 0.01 / (0.02 / np.sqrt(2) * np.sqrt(3)), 6)):
+        found = make_labels(plan, _bars(100 * np.exp(closes), 100 * np.exp(closes)), "close")
+        np.testing.assert_allclose(found.value[2], value)
+        assert found.end_row[2] == end
+
+
+def test_with_fills_at_the_open_the_close_of_the_fill_bar_already_counts() -> None:
+    plan = LabelPlan("triple_barrier", horizon_bars=3, volatility_bars=2, barrier=1.0)
+    opens = 100 * np.exp(np.array([0, 0, 0, 0.01, 0, 0, 0.02, 0]))
+    found = make_labels(plan, _bars(opens, 100 * np.exp(np.array([0.0, 0.01, 0.04, 0.05, 0.01, 0.01, 0.01, 0.0]))), "open")
+    assert found.value[2] == 1.0  # entry 0.01; the close 0.05 of row 3 is 0.04 above
+    assert found.end_row[2] == 3
+    calm = make_labels(plan, _bars(opens, 100 * np.exp(np.array([0.0, 0.01, 0.04, 0.02, 0.01, 0.01, 0.5, 0.0]))), "open")
+    np.testing.assert_allclose(calm.value[2], 0.01 / (0.02 / np.sqrt(2) * np.sqrt(3)))  # the open of row 6; its close comes later
+    assert calm.end_row[2] == 6
+
+
+@pytest.mark.parametrize("kind", ["forward_return", "triple_barrier"])
+@pytest.mark.parametrize("basis", ["open", "close"])
+def test_a_label_uses_no_price_after_its_end_row(kind: LabelKind, basis: FillBasis, walk: Bars) -> None:
+    plan = LabelPlan(kind, horizon_bars=6, volatility_bars=15, barrier=0.5)
+    labels = make_labels(plan, walk, basis)
+    known = np.flatnonzero(~np.isnan(labels.value))
+    assert known.tolist() == list(range(15, len(walk) - 7))
+    for row in known:
+        after = labels.end_row[row] + 1
+        other = {name: np.concatenate([getattr(walk, name)[:after], getattr(walk, name)[after:] * 7.0]) for name in ("open", "close")}
+        assert make_labels(plan, replace(walk, **other), basis).value[row] == labels.value[row]
+        assert row + 1 <= labels.end_row[row] <= row + 7
+
+
+@pytest.mark.parametrize("basis", ["open", "close"])
+def test_the_price_of_the_signal_bar_is_not_where_the_return_begins(basis: FillBasis, walk: Bars) -> None:
+    plan = LabelPlan("forward_return", horizon_bars=4, volatility_bars=15)
+    price = walk.open if basis == "open" else walk.close
+    labels = make_labels(plan, walk, basis)
+    volatility = np.std(np.diff(np.log(walk.close[35:51])), ddof=1)
+    np.testing.assert_allclose(labels.value[50], np.clip(np.log(price[55] / price[51]) / (volatility * 2), -3, 3))
+
+
+def test_a_flat_past_or_too_few_bars_give_no_label() -> None:
+    flat = _bars(np.full(40, 5.0), np.full(40, 5.0))
+    for kind in ("forward_return", "triple_barrier"):
+        assert np.isnan(make_labels(LabelPlan(kind, 3, 5, 1.0), flat, "close").value).all()
+        assert np.isnan(make_labels(LabelPlan(kind, 3, 5, 1.0), flat.slice(0, 2), "close").value).all()
