@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import RowMapping, select, update
 
 from nullalpha.core.errors import NotFoundError, nearest
 from nullalpha.memory.ledger import Ledger, now_text
@@ -166,7 +166,7 @@ class CampaignStore:
             ).scalar_one_or_none()
 
 
-def _campaign(row: Mapping[str, Any]) -> CampaignRow:
+def _campaign(row: RowMapping) -> CampaignRow:
     values = dict(row)
     values["stop_requested"] = bool(values["stop_requested"])
     return CampaignRow(**values)

@@ -1,0 +1,1 @@
+"""What people read of a campaign: an HTML report, a terminal leaderboard, live progress. Made from the contract alone; reads no store."""
