@@ -1,0 +1,1 @@
+"""Designers of strategies behind one port: `search`, `random` and `llm`."""

@@ -1,0 +1,1 @@
+"""Prompts as files, rendered strictly; a rendered prompt carries its hash for the ledger."""
