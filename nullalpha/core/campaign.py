@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 DesignerName = Literal["search", "random", "llm"]
+AnyDesigner = DesignerName | Literal["person"]
 
 
 class CampaignConfig(BaseModel):
@@ -21,7 +22,7 @@ class CampaignConfig(BaseModel):
     instruments: tuple[str, ...] = Field(default=("SPX", "IXIC"), min_length=1, max_length=50)
     timeframe: str = "1d"
     trials: int = Field(default=24, ge=1, le=100_000)
-    designer: DesignerName = "search"
+    designer: AnyDesigner = Field(default="search", description="`person`: a campaign of one strategy that somebody wrote; never validated")
     seed: int = Field(default=0, ge=0, lt=2**31)
     budget_seconds: float | None = Field(default=None, gt=0)
     require_shortlist: bool = Field(default=False, description="finish with exit code 3 unless something was shortlisted")

@@ -46,9 +46,7 @@ class NullAlphaError(Exception):
     code: ClassVar[str] = "error"
     exit_code: ClassVar[int] = 1
 
-    def __init__(
-        self, message: str, *, path: str | None = None, value: object = None, suggestion: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, path: str | None = None, value: object = None, suggestion: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.path = path
@@ -102,9 +100,7 @@ class SpecError(UsageError):
     def __init__(self, issues: Sequence[Issue]) -> None:
         first = issues[0]
         more = f" (+{len(issues) - 1} more)" if len(issues) > 1 else ""
-        super().__init__(
-            f"{first.path}: {first.message}{more}", path=first.path, value=first.value, suggestion=first.suggestion
-        )
+        super().__init__(f"{first.path}: {first.message}{more}", path=first.path, value=first.value, suggestion=first.suggestion)
         self.issues: tuple[Issue, ...] = tuple(issues)
 
     def to_dict(self) -> dict[str, object]:

@@ -43,7 +43,7 @@ def initial_state(context: ResearchContext) -> CampaignState:
     return {"campaign_id": context.campaign.id, "generation": 0, "attempt": 0, "open_slots": slots, "chosen": [], "assessed": []}
 
 
-def _recall(_state: CampaignState, runtime: Runtime[ResearchContext]) -> Step:
+def _recall(state: CampaignState, runtime: Runtime[ResearchContext]) -> Step:
     runtime.context.check()
     designing.recall(runtime.context)
     return {}
@@ -99,7 +99,7 @@ def _validate(state: CampaignState, runtime: Runtime[ResearchContext]) -> Step:
     return {}
 
 
-def _deflate(_state: CampaignState, runtime: Runtime[ResearchContext]) -> Step:
+def _deflate(state: CampaignState, runtime: Runtime[ResearchContext]) -> Step:
     concluding.deflate(runtime.context)
     return {}
 

@@ -25,7 +25,8 @@ def compute(context: ResearchContext, rows: list[ExperimentRow], stage: str, mar
     outcomes = context.run([_request(context, shard, stage, market, span) for shard in todo])
     for shard, outcome in zip(todo, outcomes, strict=True):
         for position, row in enumerate(shard):
-            result = outcome.result["experiments"][position] if outcome.result else {"status": "failed", "error": outcome.error}
+            failed: dict[str, Any] = {"status": "failed", "error": outcome.error}
+            result: dict[str, Any] = outcome.result["experiments"][position] if outcome.result else failed
             context.stores.experiments.put_result(row.id, stage, result["status"], result, outcome.operation_id)
     context.emit("computed", {"stage": stage, "experiments": [row.id for row in rows], "operations": len(todo)})
 

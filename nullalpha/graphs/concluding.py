@@ -114,14 +114,16 @@ def remember(context: ResearchContext) -> None:
 
 def conclude(context: ResearchContext) -> None:
     """Write the report and close the campaign."""
-    context.stores.campaigns.put_fact(context.campaign.id, "report", context.report(context.campaign.id))
-    trials = [row for row in context.stores.experiments.of_campaign(context.campaign.id) if row.fingerprint]
-    short = len(trials) < context.config.trials
-    status = "budget_exhausted" if short and context.out_of_time() else "done"
-    if short and status == "done":
-        note = f"the designer gave {len(trials)} of {context.config.trials} trials: the rest were invalid or already tried"
-        context.stores.campaigns.put_fact(context.campaign.id, "note", note)
-    context.stores.campaigns.set_status(context.campaign.id, status)
+    campaigns, campaign_id = context.stores.campaigns, context.campaign.id
+    trials = sum(1 for row in context.stores.experiments.of_campaign(campaign_id) if row.fingerprint)
+    status = "done"
+    if trials < context.config.trials:
+        status = "budget_exhausted" if context.out_of_time() else "done"
+        spent, dry = "the time budget was spent", "the designer's other proposals were invalid or already tried"
+        why = spent if status == "budget_exhausted" else dry
+        campaigns.put_fact(campaign_id, "note", f"{trials} of {context.config.trials} trials were made: {why}")
+    campaigns.put_fact(campaign_id, "report", context.report(campaign_id, status))
+    campaigns.set_status(campaign_id, status)
 
 
 def _judge_validated(context: ResearchContext, row: ExperimentRow, p_values: dict[str, tuple[float | None, int]]) -> bool:

@@ -26,7 +26,7 @@ class ResearchContext:
     Attributes:
         campaign: the row as it was when hosting began; `config` and `protocol` are its parsed parts.
         remember: turns new texts into vectors and brings the index up to date.
-        report: writes the campaign's report and returns its path.
+        report: writes the report of a campaign that ends with a status, and returns its path.
         interrupted: whether the host was asked to end (a signal).
     """
 
@@ -42,7 +42,7 @@ class ResearchContext:
     device: str
     code_version: str
     remember: Callable[[], None]
-    report: Callable[[str], str]
+    report: Callable[[str, str], str]
     interrupted: Callable[[], bool]
     started: float = field(default_factory=time.monotonic)
     _slices: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class ResearchContext:
         """Run operations of this campaign, exactly once each."""
         return self.operations.run(
             requests,
-            campaign_id=self.campaign.id,
+            campaign_id=self.campaign.id if self.config.designer != "person" else None,
             cancelled=self.cancelled,
             progress=lambda body: self.emit("progress", body),
         )

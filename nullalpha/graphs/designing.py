@@ -17,7 +17,6 @@ from nullalpha.memory.experiments import Design, ExperimentRow
 from nullalpha.strategy.compile import compile_strategy
 from nullalpha.strategy.draft import Draft, DraftFeature
 from nullalpha.strategy.drafting import Quantiles, draft_to_document, feature_of_draft
-from nullalpha.strategy.lint import lint
 from nullalpha.strategy.validate import parse_strategy
 
 MAX_ATTEMPTS = 5
@@ -153,7 +152,7 @@ def _compiled(context: ResearchContext, generation: int, attempt: int, slot: int
         fingerprint=plan.fingerprint,
         registration=fingerprint({"hypothesis": document["hypothesis"], "prediction": document.get("prediction")}),
         document=document,
-        issues=[asdict(issue) for issue in [*warnings, *lint(spec, plan, context.vocabulary)]],
+        issues=[asdict(issue) for issue in warnings],
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from nullalpha.core.errors import NotFoundError, RefusedError
+from nullalpha.core.errors import DataError, NotFoundError, RefusedError
 from nullalpha.tools.desk import Desk
 
 
@@ -90,8 +90,11 @@ def data_check(desk: Desk, *, target: str, timeframe: str = "1d", calendar: str 
     reader = FILE_READERS.get(suffix.lstrip("."), FILE_READERS["csv"])
     instrument = Instrument("CHECKED", path.name, calendar, "USD", "open", 252, Costs(0.0, 0.0, 0.0), "file")
     raw = reader(path, instrument, timeframe)
-    found = checked(raw)
-    records = [FindingRecord(**asdict(f)) for f in found.findings]
+    try:
+        _, found = checked(raw)
+    except DataError as error:
+        found = error.findings
+    records = [FindingRecord(**asdict(f)) for f in found]
     return DataCheck(target=target, ok=not any(f.severity == "error" for f in records), n_bars=len(raw.frame), findings=records)
 
 

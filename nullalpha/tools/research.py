@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from nullalpha.core.campaign import CampaignConfig, DesignerName
+from nullalpha.core.clock import utc_now
 from nullalpha.core.errors import UsageError
 from nullalpha.tools.contract import CampaignResult, ExperimentRecord, LessonRecord
 from nullalpha.tools.desk import Desk
 from nullalpha.tools.results import campaign_result as build_campaign_result
 from nullalpha.tools.results import experiment_records
+
+if TYPE_CHECKING:
+    from nullalpha.memory.campaigns import Event
 
 
 class CampaignRef(BaseModel):
@@ -136,7 +141,7 @@ def campaign_status(desk: Desk, *, campaign_id: str, after: Annotated[int, Field
         trials=row.config["trials"],
         best_name=best.get("name"),
         best_excess_sharpe=best.get("excess_sharpe"),
-        seconds=row.seconds,
+        seconds=row.seconds + (_since_running(events) if row.status == "running" else 0.0),
         budget_seconds=row.config.get("budget_seconds"),
         error=row.error,
         events=[
@@ -145,6 +150,12 @@ def campaign_status(desk: Desk, *, campaign_id: str, after: Annotated[int, Field
             if e.seq > after and (desk.person or e.kind != "validated")
         ][-200:],
     )
+
+
+def _since_running(events: list[Event]) -> float:
+    """Return the seconds since the campaign was last set running; earlier sessions are in the row already."""
+    began = next((e.time for e in reversed(events) if e.kind == "status" and e.body["status"] == "running"), None)
+    return 0.0 if began is None else (utc_now() - datetime.fromisoformat(began)).total_seconds()
 
 
 def campaign_list(desk: Desk) -> CampaignList:

@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field
 from nullalpha.core.errors import Issue, SpecError
 from nullalpha.strategy.compile import canonical_document, compile_strategy
 from nullalpha.strategy.explain import explain
-from nullalpha.strategy.lint import lint
 from nullalpha.strategy.schema import strategy_json_schema
 from nullalpha.strategy.validate import parse_strategy
 from nullalpha.tools.desk import Desk
@@ -76,8 +75,7 @@ def strategy_validate(desk: Desk, *, document: Annotated[str, Field(max_length=1
     except SpecError as error:
         return StrategyValidation(valid=False, fingerprint=None, errors=[_issue(i) for i in error.issues], warnings=[])
     plan = compile_strategy(spec, desk.vocabulary)
-    doubts = [*warnings, *lint(spec, plan, desk.vocabulary)]
-    return StrategyValidation(valid=True, fingerprint=plan.fingerprint, errors=[], warnings=[_issue(i) for i in doubts])
+    return StrategyValidation(valid=True, fingerprint=plan.fingerprint, errors=[], warnings=[_issue(i) for i in warnings])
 
 
 def strategy_compile(desk: Desk, *, document: Annotated[str, Field(max_length=100_000)]) -> StrategyPlan:

@@ -1,0 +1,5 @@
+"""`python -m nullalpha`."""
+
+from nullalpha.cli.main import main
+
+main()

@@ -1,0 +1,143 @@
+"""Campaigns as ports see them: recorded in the ledger, hosted by whichever process holds the home's lease."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from nullalpha.core.campaign import CampaignConfig
+from nullalpha.core.clock import utc_now
+from nullalpha.core.egress import EGRESS_SWITCHES, SAFETY_SWITCHES
+from nullalpha.core.errors import RefusedError
+from nullalpha.core.ids import new_id
+from nullalpha.data.zones import Zones, propose_zones
+from nullalpha.engines.protocol import Protocol
+from nullalpha.operations.lease import HomeLease
+
+if TYPE_CHECKING:
+    from nullalpha.app.lab import Lab
+    from nullalpha.data.snapshots import Snapshot
+
+
+class SupervisedCampaigns:
+    """Starts, stops and resumes campaigns; a detached supervisor hosts them, so that closing a terminal ends nothing."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+
+    def start(self, config: CampaignConfig, actor: str) -> str:
+        campaign_id = create_campaign(self._lab, config)
+        self._lab.stores.campaigns.emit(campaign_id, "started", {"actor": actor})
+        ensure_supervisor(self._lab)
+        return campaign_id
+
+    def stop(self, campaign_id: str) -> None:
+        row = self._lab.stores.campaigns.get(campaign_id)
+        if row.status == "queued":
+            self._lab.stores.campaigns.set_status(campaign_id, "stopped")
+        elif row.status == "running":
+            self._lab.stores.campaigns.request_stop(campaign_id)
+            if not HomeLease(self._lab.home).held_elsewhere():
+                self._lab.stores.campaigns.set_status(campaign_id, "stopped")
+
+    def resume(self, campaign_id: str, actor: str) -> None:
+        queue_again(self._lab, campaign_id)
+        self._lab.stores.campaigns.emit(campaign_id, "resumed", {"actor": actor})
+        ensure_supervisor(self._lab)
+
+
+def create_campaign(lab: Lab, config: CampaignConfig) -> str:
+    """Record a campaign: its snapshots pinned, the home's zones fixed, the protocol hashed.
+
+    Raises:
+        NotFoundError: if an instrument is not in the catalogue, with the nearest symbol.
+        SettingsError: if the settings' zone dates do not fit.
+    """
+    snapshots = [lab.catalogue.latest(symbol, config.timeframe) for symbol in config.instruments]
+    version, zones = _zones(lab, snapshots)
+    settings = lab.settings.research
+    protocol = Protocol(k_best=settings.k_best, q=settings.q, risk_free_rate=settings.risk_free_rate)
+    facts = [asdict(s.instrument) for s in snapshots]
+    campaign_id = new_id("c", utc_now())
+    lab.stores.campaigns.create(
+        campaign_id,
+        config=config.model_dump(mode="json"),
+        protocol=asdict(protocol),
+        protocol_hash=protocol.hash(asdict(zones), config.timeframe, facts),
+        zones_version=version,
+        data=[_data_ref(s) for s in snapshots],
+        code_version=_code_version(),
+    )
+    return campaign_id
+
+
+def queue_again(lab: Lab, campaign_id: str) -> None:
+    """Put an unfinished campaign back in the queue.
+
+    Raises:
+        RefusedError: if it is over, or if the code has changed what its figures would be.
+    """
+    campaigns = lab.stores.campaigns
+    row = campaigns.get(campaign_id)
+    if row.status in ("done", "budget_exhausted"):
+        raise RefusedError(
+            f"campaign {campaign_id} is {row.status}; there is nothing to resume",
+            path="campaign_id",
+            value=campaign_id,
+            suggestion=f"`nullalpha research show {campaign_id}` shows its result",
+        )
+    campaigns.clear_stop(campaign_id)
+    if row.status != "running":
+        campaigns.set_status(campaign_id, "queued")
+
+
+def ensure_supervisor(lab: Lab) -> int | None:
+    """Start a detached supervisor unless something hosts this home already; return its pid if one was started."""
+    if HomeLease(lab.home).held_elsewhere():
+        return None
+    logs = lab.home / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    with (logs / "supervisor.log").open("a", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "nullalpha", "supervise", "--home", str(lab.home)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=os.environ | EGRESS_SWITCHES | SAFETY_SWITCHES,
+            start_new_session=True,
+        )
+    return process.pid
+
+
+def _zones(lab: Lab, snapshots: list[Snapshot]) -> tuple[int, Zones]:
+    current = lab.stores.looks.current_zones()
+    if current is not None:
+        return current
+    proposed = propose_zones(min(s.first for s in snapshots)[:10], max(s.last for s in snapshots)[:10])
+    wanted = lab.settings.research
+    if wanted.validation_from or wanted.lockbox_from:
+        proposed = Zones(
+            proposed.search_start,
+            wanted.validation_from or proposed.validation_start,
+            wanted.lockbox_from or proposed.lockbox_start,
+        )
+    return lab.stores.looks.set_zones(proposed)
+
+
+def _data_ref(snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "instrument": snapshot.instrument.symbol,
+        "snapshot": snapshot.id,
+        "first": snapshot.first[:10],
+        "last": snapshot.last[:10],
+        "n_bars": snapshot.n_bars,
+    }
+
+
+def _code_version() -> str:
+    from nullalpha.app.lab import code_version
+
+    return code_version()

@@ -1,0 +1,140 @@
+"""A lab: one home with its ledger, catalogue, artifacts and settings, each opened when first needed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nullalpha.core.artifacts import ArtifactStore
+from nullalpha.core.errors import HomeError
+from nullalpha.core.fingerprint import sha256_hex
+from nullalpha.core.settings import Settings, load_settings
+from nullalpha.strategy.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from nullalpha.data.catalogue import Catalogue
+    from nullalpha.memory.stores import Stores
+    from nullalpha.tools.desk import Desk
+    from nullalpha.tools.door import ToolDoor
+
+_COMPUTING = ("core", "data", "strategy", "engines")
+
+
+class Lab:
+    """Everything of one home. Nothing is created on disk until something is written."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home.expanduser().absolute()
+
+    @cached_property
+    def settings(self) -> Settings:
+        return load_settings(self.home)
+
+    @cached_property
+    def stores(self) -> Stores:
+        from nullalpha.memory.stores import Stores
+
+        self.ensure_home()
+        return Stores.open(self.database)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The catalogue, with the packaged samples in it."""
+        from nullalpha.data.catalogue import Catalogue, ensure_samples
+
+        self.ensure_home()
+        catalogue = Catalogue(self.home / "data")
+        ensure_samples(catalogue)
+        return catalogue
+
+    @cached_property
+    def artifacts(self) -> ArtifactStore:
+        return ArtifactStore(self.home / "artifacts")
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        from nullalpha.engines.features.indicators.registry import VOCABULARY
+
+        return VOCABULARY
+
+    @cached_property
+    def owner(self) -> str:
+        """This process's name in claims; never the same after a restart."""
+        return f"{os.getpid()}-{secrets.token_hex(4)}"
+
+    @property
+    def database(self) -> Path:
+        return self.home / "ledger.db"
+
+    @property
+    def index_folder(self) -> Path:
+        return self.home / "index"
+
+    def ensure_home(self) -> None:
+        """Make the home.
+
+        Raises:
+            HomeError: if it cannot be made or written.
+        """
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise HomeError(
+                f"the home {self.home} cannot be made: {error.strerror}", path=str(self.home), suggestion="choose another with --home DIR"
+            ) from error
+        if not self.home.is_dir() or not os.access(self.home, os.W_OK | os.X_OK):
+            raise HomeError(f"the home {self.home} cannot be written", path=str(self.home), suggestion="choose another with --home DIR")
+
+    def desk(self, actor: str, *, person: bool, path_root: Path) -> Desk:
+        """Return one actor's access to the lab."""
+        from nullalpha.app.campaigns import SupervisedCampaigns
+        from nullalpha.tools.desk import Desk
+
+        return Desk(
+            actor=actor,
+            person=person,
+            home=self.home,
+            path_root=path_root,
+            vocabulary=self.vocabulary,
+            open_stores=lambda: self.stores,
+            open_catalogue=lambda: self.catalogue,
+            open_campaigns=lambda: SupervisedCampaigns(self),
+            open_runs=self._open_runs,
+            open_recollection=self._open_recollection,
+        )
+
+    def door(self, actor: str, *, person: bool, path_root: Path | None = None) -> ToolDoor:
+        """Return the tool door for one actor; files that it names must lie under `path_root` (default: the home)."""
+        from nullalpha.tools.door import ToolDoor
+        from nullalpha.tools.registry import TOOLS
+
+        return ToolDoor(TOOLS, self.desk(actor, person=person, path_root=path_root or self.home))
+
+    def _open_runs(self) -> _SingleRuns:
+        from nullalpha.app.hosting import PersonRuns
+
+        return PersonRuns(self)
+
+    def _open_recollection(self) -> _Recollection:
+        from nullalpha.app.recollection import LedgerRecollection
+
+        return LedgerRecollection(self.stores)
+
+
+if TYPE_CHECKING:
+    from nullalpha.core.ports import Recollection as _Recollection
+    from nullalpha.core.ports import SingleRuns as _SingleRuns
+
+Interrupted = Callable[[], bool]
+
+
+@lru_cache(maxsize=1)
+def code_version() -> str:
+    """Return the hash of every source file that figures depend on; part of each operation's key."""
+    package = Path(__file__).parent.parent
+    files = sorted(path for part in _COMPUTING for path in (package / part).rglob("*.py"))
+    return sha256_hex("".join(f"{path.relative_to(package)}:{sha256_hex(path.read_bytes())}\n" for path in files))

@@ -1,0 +1,112 @@
+"""Promotion: the one door to the lockbox. The opening is recorded before it is read, once for a strategy, and it spends error budget."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
+
+from nullalpha.app.hosting import build_context, designer_of
+from nullalpha.core.errors import NullAlphaError, RefusedError
+from nullalpha.core.ids import derived_id
+from nullalpha.engines.evidence.lockbox_stream import LockboxStream
+from nullalpha.graphs.computing import compute
+from nullalpha.operations.inline import InlineExecutor
+from nullalpha.operations.lease import HomeLease
+from nullalpha.operations.service import OperationRequest
+
+if TYPE_CHECKING:
+    from nullalpha.app.lab import Lab
+
+
+class Promotion(BaseModel):
+    """What one opening of the lockbox said. `level` is what the p-value had to be at or below; `promoted` is whether it was."""
+
+    experiment_id: str
+    opening: str
+    promoted: bool
+    p: float | None
+    level: float
+    excess_sharpe: float | None
+    window: tuple[str, str]
+    openings_so_far: int
+
+
+def promote(lab: Lab, experiment_id: str, actor: str) -> Promotion:
+    """Open the lockbox for one shortlisted strategy and judge it there.
+
+    Raises:
+        RefusedError: if it is not shortlisted, or the lockbox was opened for this strategy before.
+        NotFoundError: if there is no such experiment.
+    """
+    row = lab.stores.experiments.get(experiment_id)
+    verdicts = {a.stage: a.verdict for a in lab.stores.experiments.assessments([experiment_id]).get(experiment_id, [])}
+    if verdicts.get("validation") != "shortlist" or row.campaign_id is None or row.fingerprint is None:
+        stands = verdicts.get("validation") or verdicts.get("search") or "not judged"
+        raise RefusedError(
+            f"{row.name} ({experiment_id}) is not shortlisted but {stands!r}; the lockbox opens for shortlisted strategies alone",
+            path="experiment_id",
+            value=experiment_id,
+            suggestion="`nullalpha experiments list --verdict shortlist` shows those that are",
+        )
+    with HomeLease(lab.home):
+        return _open(lab, experiment_id, row.campaign_id, row.fingerprint, actor)
+
+
+def _open(lab: Lab, experiment_id: str, campaign_id: str, fingerprint: str, actor: str) -> Promotion:
+    row = lab.stores.experiments.get(experiment_id)
+    campaign = lab.stores.campaigns.get(campaign_id)
+    openings = lab.stores.looks.all("lockbox", campaign.zones_version)
+    unfinished = [o for o in openings if o.experiment_id == experiment_id and o.result is None]
+    if any(o.fingerprint == fingerprint for o in openings) and not unfinished:
+        raise RefusedError(
+            f"the lockbox was opened for {row.name} before; a second look would not be evidence", path="experiment_id", value=experiment_id
+        )
+    earlier = [(o.result["p"], o.result["result"] == "promoted") for o in openings if o.result and o.result.get("p") is not None]
+    stream = LockboxStream(campaign.protocol["q"], tuple(earlier))
+    look_id = derived_id("l", "lockbox", experiment_id)
+    opening = lab.stores.looks.open_lockbox(
+        look_id,
+        zones_version=campaign.zones_version,
+        campaign_id=campaign_id,
+        experiment_id=experiment_id,
+        fingerprint=fingerprint,
+        actor=actor,
+    )
+    context = build_context(lab, campaign_id, InlineExecutor(lab.artifacts), designer_of(lab, campaign_id, campaign.config), lambda: False)
+    view = context.bars.lockbox(opening)
+    last = max(view.snapshot(s, context.config.timeframe).last[:10] for s in row.instruments)
+    span = context.sealed_span("lockbox", _day_after(last))
+    compute(context, [row], "lockbox", context.market(view, tuple(row.instruments)), span)
+    result = lab.stores.experiments.result(experiment_id, "lockbox")
+    p_value, excess = None, None
+    if result is not None and result.status == "done":
+        excess = result.body["metrics"].get("excess_sharpe")
+        identity = {
+            "series": [result.body["series"]],
+            "reps": context.protocol.joint_test_reps,
+            "seed": campaign.zones_version,
+            "code": context.code_version,
+        }
+        outcome = context.run([OperationRequest("joint_test", identity, identity, {"strategies": 1})])[0]
+        if outcome.result is None:
+            raise NullAlphaError(f"the lockbox test failed: {(outcome.error or {}).get('message')}", path="promote")
+        p_value = outcome.result["p_values"][0]
+    decision = stream.test(1.0 if p_value is None else p_value)
+    body = {"p": 1.0 if p_value is None else p_value, "result": "promoted" if decision.rejected else "not promoted"}
+    lab.stores.looks.put_result(look_id, {**body, "level": decision.level, "excess_sharpe": excess})
+    return Promotion(
+        experiment_id=experiment_id,
+        opening=look_id,
+        promoted=decision.rejected,
+        p=p_value,
+        level=decision.level,
+        excess_sharpe=excess,
+        window=(span.start, last),
+        openings_so_far=len({o.id for o in openings} | {look_id}),
+    )
+
+
+def _day_after(day: str) -> str:
+    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()

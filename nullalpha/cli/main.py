@@ -1,0 +1,80 @@
+"""The `nullalpha` command: sub-commands, and the one handler that turns every error into a line and an exit code.
+
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 finished but a gate that the user asked for failed, 4 budget exhausted,
+130 cancelled.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import typer
+from click.exceptions import Abort, ClickException, Exit
+
+from nullalpha import __version__
+from nullalpha.cli import data, experiments, memory, research, run, strategy, system
+from nullalpha.cli.output import fail
+from nullalpha.core.egress import close_egress
+from nullalpha.core.errors import CancelledError, NullAlphaError, OperationError, UsageError
+
+app = typer.Typer(
+    name="nullalpha",
+    help="A local-first research lab for trading strategies that presumes no alpha until the evidence says otherwise.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(research.app, name="research")
+app.add_typer(experiments.app, name="experiments")
+app.add_typer(strategy.app, name="strategy")
+app.add_typer(data.app, name="data")
+app.add_typer(memory.app, name="memory")
+app.command("backtest")(run.backtest)
+app.command("train")(run.train)
+app.command("doctor")(system.doctor)
+app.command("mcp")(system.mcp)
+app.command("supervise", hidden=True)(system.supervise)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version and exit.")) -> None:
+    close_egress()
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        code = app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except Exit as stop:
+        sys.exit(stop.exit_code)
+    except (Abort, KeyboardInterrupt):
+        sys.exit(fail(CancelledError("cancelled")))
+    except ClickException as error:
+        sys.exit(fail(UsageError(error.format_message(), suggestion="see --help")))
+    except NullAlphaError as error:
+        sys.exit(fail(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:  # noqa: BLE001  (the door: whatever else happens becomes one line, with its trace on disk)
+        sys.exit(fail(_internal(error)))
+
+
+def _internal(error: Exception) -> NullAlphaError:
+    import tempfile
+    import traceback
+
+    trace = Path(tempfile.gettempdir()) / f"nullalpha-{os.getpid()}.trace"
+    trace.write_text("".join(traceback.format_exception(error)))
+    return OperationError(
+        f"an unexpected {type(error).__name__} stopped this command: {error}", suggestion=f"the trace is in {trace}; please report it"
+    )

@@ -1,0 +1,100 @@
+"""What commands print: one JSON object on stdout with --json and nothing else; text for people on stderr or, as results, on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nullalpha.core.errors import NullAlphaError, SpecError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from rich.console import Console
+
+    from nullalpha.app.lab import Lab
+
+Home = Annotated[Path | None, typer.Option("--home", help="The lab's folder; default $NULLALPHA_HOME or ~/.nullalpha.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
+
+
+def open_lab(home: Path | None) -> Lab:
+    """Return the lab at `home` or at the default place."""
+    from nullalpha.app.lab import Lab
+    from nullalpha.core.settings import default_home
+
+    return Lab(home or default_home())
+
+
+def call(lab: Lab, tool: str, **arguments: Any) -> Any:
+    """Call a tool as the person at this terminal; files may lie anywhere that the person can read."""
+    return lab.door("cli", person=True, path_root=Path("/")).call(tool, {k: v for k, v in arguments.items() if v is not None})
+
+
+def emit_json(model: BaseModel | dict[str, Any]) -> None:
+    """Print one JSON object on stdout."""
+    body = model if isinstance(model, dict) else model.model_dump(mode="json", by_alias=True)
+    sys.stdout.write(json.dumps(body, indent=2 if sys.stdout.isatty() else None, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def console() -> Console:
+    """Return the console for people, on stderr."""
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def show(renderable: object) -> None:
+    """Print a result for people on stdout."""
+    from rich.console import Console
+
+    Console().print(renderable)
+
+
+def fail(error: NullAlphaError) -> int:
+    """Say what went wrong, where, and the nearest fix; return the exit code."""
+    if "--json" in sys.argv or "--jsonl" in sys.argv:
+        emit_json({"error": error.to_dict()})
+        return error.exit_code
+    lines = [f"error: {error.message}"]
+    if isinstance(error, SpecError) and len(error.issues) > 1:
+        lines = ["error: the strategy is not valid:"]
+        for issue in error.issues:
+            fix = f" ({issue.suggestion})" if issue.suggestion else ""
+            lines.append(f"  {issue.path}: {issue.message}{fix}")
+    elif error.suggestion:
+        lines.append(f"  fix: {error.suggestion}")
+    findings = getattr(error, "findings", ())
+    lines += [f"  row {f.row} {f.time or ''} {f.code}: {f.message}" for f in findings[:20]]
+    if len(findings) > 20:
+        lines.append(f"  ... and {len(findings) - 20} more")
+    sys.stderr.write("\n".join(lines) + "\n")
+    return error.exit_code
+
+
+def read_file(path: Path) -> str:
+    """Return a text file's content.
+
+    Raises:
+        NotFoundError, UsageError: if it is not there or is no text.
+    """
+    from nullalpha.core.errors import NotFoundError, UsageError
+
+    try:
+        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        return data.decode("utf-8")
+    except FileNotFoundError as error:
+        raise NotFoundError(f"there is no file {path}", path="file", value=path) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}", path="file", value=path) from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", path="file", value=path) from error
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Return a figure for people; a missing one is a dash."""
+    return "–" if value is None else f"{value:.{digits}f}"

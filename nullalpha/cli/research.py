@@ -1,0 +1,239 @@
+"""`nullalpha research`: run, resume, list, show, stop, promote."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nullalpha.cli.output import Home, Json, call, console, emit_json, number, open_lab, show
+
+if TYPE_CHECKING:
+    from nullalpha.app.lab import Lab
+    from nullalpha.tools.contract import CampaignResult
+
+app = typer.Typer(help="Research campaigns: run, follow, resume, read.", no_args_is_help=True)
+JsonLines = Annotated[bool, typer.Option("--jsonl", help="Print every event as a JSON line, then the result.")]
+Workers = Annotated[int | None, typer.Option(min=1, max=256, help="Worker processes; no figure depends on it.")]
+FOLLOW_SECONDS = 0.25
+FINAL = {"done": 0, "failed": 1, "budget_exhausted": 4, "stopped": 130, "paused": 1, "waiting_for_model": 1}
+
+
+@app.command()
+def run(
+    brief: Annotated[str, typer.Option(help="What to look for, in words, for designers that read.")] = "",
+    instruments: Annotated[str, typer.Option(help="Symbols, comma-separated.")] = "SPX,IXIC",
+    timeframe: str = "1d",
+    trials: Annotated[int | None, typer.Option(min=1, max=100_000, help="Strategies to try; default 24.")] = None,
+    designer: Annotated[str, typer.Option(help="search, random or llm.")] = "search",
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
+    workers: Workers = None,
+    budget_seconds: Annotated[float | None, typer.Option(help="Stop designing after this long; voids repeatability.")] = None,
+    model: Annotated[str | None, typer.Option(help="For --designer llm: openai/NAME, hosted_vllm/NAME or ollama_chat/NAME.")] = None,
+    api_base: Annotated[str | None, typer.Option(help="Where that model is served, e.g. http://127.0.0.1:8000/v1.")] = None,
+    require_shortlist: Annotated[bool, typer.Option("--require-shortlist", help="Exit 3 unless something is shortlisted.")] = False,
+    home: Home = None,
+    json: Json = False,
+    jsonl: JsonLines = False,
+) -> int:
+    """Design, train, backtest and judge strategies; validate the best once; report. Ctrl-C stops cleanly, `resume` goes on."""
+    from nullalpha.app.campaigns import create_campaign
+
+    lab = open_lab(home)
+    config = _config(
+        lab,
+        brief=brief,
+        instruments=tuple(part.strip() for part in instruments.split(",") if part.strip()),
+        timeframe=timeframe,
+        trials=trials or lab.settings.research.trials,
+        designer=designer,
+        seed=seed,
+        budget_seconds=budget_seconds,
+        require_shortlist=require_shortlist,
+        model=model or lab.settings.model.name,
+        api_base=api_base or lab.settings.model.api_base,
+    )
+    return _host_or_follow(lab, create_campaign(lab, config), workers, json, jsonl)
+
+
+@app.command()
+def resume(campaign_id: str, workers: Workers = None, home: Home = None, json: Json = False, jsonl: JsonLines = False) -> int:
+    """Go on with a stopped, interrupted or killed campaign: nothing is lost, nothing is done twice."""
+    from nullalpha.app.campaigns import queue_again
+
+    lab = open_lab(home)
+    queue_again(lab, campaign_id)
+    return _host_or_follow(lab, campaign_id, workers, json, jsonl)
+
+
+@app.command("list")
+def list_(home: Home = None, json: Json = False) -> None:
+    """List campaigns, newest first."""
+    found = call(open_lab(home), "campaign_list")
+    if json:
+        emit_json(found)
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("campaign", "status", "started", "trials", "best Sharpe"):
+        table.add_column(column)
+    for c in found.campaigns:
+        table.add_row(c.campaign_id, c.status, c.started[:16].replace("T", " "), str(c.trials), number(c.best_sharpe))
+    show(table)
+
+
+@app.command("show")
+def show_(campaign_id: str, home: Home = None, json: Json = False) -> None:
+    """Show one campaign whole."""
+    result = call(open_lab(home), "campaign_result", campaign_id=campaign_id)
+    if json:
+        emit_json(result)
+    else:
+        _summary(result, stdout=True)
+
+
+@app.command()
+def stop(campaign_id: str, home: Home = None, json: Json = False) -> None:
+    """Ask a running campaign to stop at the next safe point."""
+    ref = call(open_lab(home), "campaign_stop", campaign_id=campaign_id)
+    if json:
+        emit_json(ref)
+    else:
+        typer.echo(f"{ref.campaign_id}: {ref.status}, stop requested")
+
+
+@app.command()
+def promote(experiment_id: str, home: Home = None, json: Json = False) -> int:
+    """Open the lockbox, once, for a shortlisted strategy; the opening is recorded before it is read. Exit 3 if it does not pass."""
+    from nullalpha.app.promotion import promote as open_lockbox
+
+    outcome = open_lockbox(open_lab(home), experiment_id, "cli")
+    if json:
+        emit_json(outcome)
+    else:
+        word = "promoted" if outcome.promoted else "not promoted"
+        p_value = f"p {number(outcome.p, 4)} against level {outcome.level:.4f}"
+        typer.echo(f"{experiment_id}: {word}; {p_value}, {outcome.openings_so_far} openings so far")
+    return 0 if outcome.promoted else 3
+
+
+def _config(lab: Lab, **values: Any) -> Any:
+    from pydantic import ValidationError
+
+    from nullalpha.core.campaign import CampaignConfig
+    from nullalpha.core.errors import UsageError, nearest
+
+    known = ["search", "random", "llm"]
+    if values["designer"] not in known:
+        near = nearest(values["designer"], known)
+        fix = f"did you mean {near}?" if near else f"use one of {', '.join(known)}"
+        raise UsageError(f"unknown designer {values['designer']!r}", path="--designer", value=values["designer"], suggestion=fix)
+    if values["designer"] == "llm" and not values["model"]:
+        raise UsageError(
+            "--designer llm needs a model", path="--model", suggestion="e.g. --model openai/NAME --api-base http://127.0.0.1:8000/v1"
+        )
+    if values["designer"] != "llm":
+        values |= {"model": None, "api_base": None}
+    try:
+        return CampaignConfig(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "--" + ".".join(str(part) for part in first["loc"]).replace("_", "-")
+        raise UsageError(f"{where}: {first['msg']}", path=where, value=first.get("input")) from error
+
+
+def _host_or_follow(lab: Lab, campaign_id: str, workers: int | None, json: bool, jsonl: bool) -> int:
+    """Host the campaign here unless another process hosts this home, then follow that one; return the exit code."""
+    from nullalpha.app.hosting import Host, stop_on_signals
+    from nullalpha.core.errors import CancelledError
+    from nullalpha.operations.lease import HomeLease
+
+    over = threading.Event()
+    watcher = threading.Thread(target=_follow, args=(lab, campaign_id, over, json, jsonl), daemon=True)
+    elsewhere = HomeLease(lab.home).held_elsewhere()
+    host = Host(lab, workers)
+    watcher.start()
+    try:
+        if elsewhere:
+            with stop_on_signals(lambda: lab.stores.campaigns.request_stop(campaign_id)):
+                watcher.join()
+        else:
+            with stop_on_signals(host.stop):
+                host.run(campaign_id)
+    except CancelledError:
+        pass  # the status says it, and so does the exit code
+    finally:
+        over.set()
+        watcher.join(timeout=10)
+    return _finish(lab, campaign_id, json, jsonl)
+
+
+def _finish(lab: Lab, campaign_id: str, json: bool, jsonl: bool) -> int:
+    result: CampaignResult = call(lab, "campaign_result", campaign_id=campaign_id)
+    if jsonl:
+        sys.stdout.write(json_module.dumps({"kind": "result", "body": result.model_dump(mode="json")}) + "\n")
+    elif json:
+        emit_json(result)
+    else:
+        _summary(result, stdout=False)
+    if result.status == "stopped":
+        sys.stderr.write(f"stopped; `nullalpha research resume {campaign_id}` goes on from here\n")
+    code = FINAL.get(result.status, 1)
+    wanted = lab.stores.campaigns.get(campaign_id).config["require_shortlist"]
+    if code == 0 and wanted and not any(e.verdict == "shortlist" for e in result.experiments):
+        return 3
+    return code
+
+
+def _follow(lab: Lab, campaign_id: str, over: threading.Event, json: bool, jsonl: bool) -> None:
+    """Show progress until the campaign is over: drawn on a terminal, a line a stage elsewhere, JSON lines with --jsonl."""
+    from nullalpha.reports.progress import CampaignProgress
+    from nullalpha.tools.research import campaign_status
+
+    desk = lab.desk("cli", person=True, path_root=Path("/"))
+    seen = 0
+    with CampaignProgress(console(), title=f"campaign {campaign_id} in {lab.home}") as progress:
+        while True:
+            ended = over.wait(FOLLOW_SECONDS)
+            status = campaign_status(desk, campaign_id=campaign_id, after=seen)
+            for event in status.events:
+                seen = event.seq
+                if jsonl:
+                    sys.stdout.write(json_module.dumps(event.model_dump(mode="json")) + "\n")
+                    sys.stdout.flush()
+                if not jsonl:
+                    progress.update(_frame(event.kind, event.body, status))
+            if ended or (not status.events and status.status in FINAL):
+                return
+
+
+def _frame(kind: str, body: dict[str, Any], status: Any) -> dict[str, Any]:
+    size = 8
+    frame: dict[str, Any] = {
+        "event": kind,
+        "n_generations": -(-status.trials // size),
+        "best_name": status.best_name,
+        "best_excess_sharpe": status.best_excess_sharpe,
+        "trials_done": status.trials_done,
+        "trials_total": status.trials,
+        "seconds": status.seconds,
+        "budget_seconds": status.budget_seconds,
+    }
+    if kind == "stage":
+        frame |= {"stage": body["stage"], "generation": min(body["generation"] + 1, frame["n_generations"])}
+    if kind == "progress" and "epoch" in body:
+        frame |= {"done": body["epoch"], "total": body["epochs"]}
+    return frame
+
+
+def _summary(result: CampaignResult, *, stdout: bool) -> None:
+    from rich.console import Console
+
+    from nullalpha.reports.leaderboard import print_summary
+
+    print_summary(result, Console(stderr=not stdout), report=result.report)
