@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nullalpha.agents.drafts import PLAIN_FIELDS
 from nullalpha.agents.port import DesignContext, DesignParameter
-from nullalpha.agents.space import Whole, instrument_option, search_space
+from nullalpha.agents.space import THRESHOLD_STEP_HUNDREDTHS, Whole, instrument_option, search_space
 from nullalpha.strategy.draft import Draft, DraftCondition, DraftRule
 
 Point = dict[str, DesignParameter]
@@ -26,6 +26,11 @@ def parameters_from_draft(draft: Draft, context: DesignContext) -> Point | None:
     named = sorted(set(draft.instruments), key=lambda symbol: order.get(symbol, len(order)))
     slots = _in_slots(roles)
     given: Point = {name: getattr(draft, name) for name in PLAIN_FIELDS}
+    step = THRESHOLD_STEP_HUNDREDTHS[draft.model]
+    given |= {
+        "long_threshold": round(draft.long_above_hundredths / step),
+        "short_threshold": round(draft.short_below_hundredths / step),
+    }
     given |= {"instruments": instrument_option(tuple(named)), "n_features": len(slots)}
     for slot, number in enumerate(slots, start=1):
         feature = draft.features[number - 1]

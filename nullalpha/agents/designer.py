@@ -52,8 +52,8 @@ def design_with_model(
 def answer_type(context: DesignContext) -> type[Draft]:
     """Return the type of a model's answer: a draft over the context's words whose SCHEMA asks for all three features.
 
-    No schema can say that rules name only features that are listed; with three listed, and those that no rule names left out afterwards, every
-    answer that fits the schema is a valid draft. A server that does not hold answers to the schema may still send one or two.
+    No schema can say that rules name only features that are listed; with three listed, and those that no rule names left out afterwards,
+    every answer that fits the schema is a valid draft. A server that does not hold answers to the schema may still send one or two.
     """
     vocabulary = {name: context.vocabulary[name] for name in usable_indicators(context)}
     base = constrained_draft(vocabulary, context.instruments)

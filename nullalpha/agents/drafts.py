@@ -8,6 +8,7 @@ from statistics import median
 from typing import Literal
 
 from nullalpha.agents.port import DesignContext, DesignParameters, TrialOutcome
+from nullalpha.agents.space import THRESHOLD_STEP_HUNDREDTHS
 from nullalpha.strategy.draft import MAX_DRAFT_RULES, Draft, DraftCondition, DraftFeature, DraftRule
 from nullalpha.strategy.vocabulary import IndicatorSignature
 
@@ -18,8 +19,7 @@ PRIOR_PASSED, PRIOR_JUDGED = 0.5, 10
 _ALWAYS_STANDARDISED = ("price", "volume", "signed_volume")
 _PASSED_OVER = ("hypothesis", "prediction_excess_sharpe_hundredths", "prediction_pass_percent")
 PLAIN_FIELDS = (
-    "set_shape", "model", "train_sets", "label", "horizon_bars", "long_above_hundredths",
-    "allow_short", "short_below_hundredths", "sizing", "annual_volatility_percent",
+    "set_shape", "model", "train_sets", "label", "horizon_bars", "allow_short", "sizing", "annual_volatility_percent",
 )  # fmt: skip
 
 
@@ -41,6 +41,7 @@ def draft_from_parameters(parameters: DesignParameters, context: DesignContext) 
     n_features = int(p["n_features"])
     features = [_feature(p, slot, context) for slot in range(1, n_features + 1)]
     rules = _rules(p, _cast(p, n_features))
+    step = THRESHOLD_STEP_HUNDREDTHS[str(p["model"])]
     excess_hundredths, pass_percent = base_rates([*context.recalled, *context.history])
     return Draft.model_validate(
         {
@@ -49,6 +50,8 @@ def draft_from_parameters(parameters: DesignParameters, context: DesignContext) 
             "features": features,
             "rules": rules,
             **{name: p[name] for name in PLAIN_FIELDS},
+            "long_above_hundredths": int(p["long_threshold"]) * step,
+            "short_below_hundredths": int(p["short_threshold"]) * step,
             "stop_atr_tenths": p["stop_atr_tenths"] if p["use_stop"] else 0,
             "target_atr_tenths": p["target_atr_tenths"] if p["use_target"] else 0,
             "max_holding_bars": p["max_holding_bars"] if p["use_max_holding"] else 0,

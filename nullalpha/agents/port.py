@@ -28,17 +28,24 @@ class TrialOutcome:
         parameters: the optimiser's own coordinates of it; empty when another kind of designer wrote it.
         excess_sharpe: annual, search-zone walk-forward, over exposure-matched holding; None if the trial failed or has no figure.
         verdict: what the gates said; None if it was not assessed.
+        trade_share: its trades over those that a claim needs, at most 1.
     """
 
     draft: Draft
     parameters: DesignParameters = field(default_factory=dict)
     excess_sharpe: float | None = None
     verdict: Verdict | None = None
+    trade_share: float = 1.0
 
     @property
     def figure(self) -> float | None:
         """The excess Sharpe if it is a finite number, else None."""
         return self.excess_sharpe if self.excess_sharpe is not None and math.isfinite(self.excess_sharpe) else None
+
+    @property
+    def reward(self) -> float | None:
+        """What an optimiser is told: the figure, and of a gain only the share that its trades support; a few lucky trades are no goal."""
+        return self.figure if self.figure is None or self.figure <= 0.0 else self.figure * self.trade_share
 
 
 @dataclass(frozen=True)

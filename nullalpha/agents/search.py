@@ -15,7 +15,6 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
-from scipy.stats import qmc
 
 from nullalpha.agents.coordinates import parameters_from_draft
 from nullalpha.agents.drafts import behaviour_of, draft_from_parameters
@@ -52,8 +51,8 @@ def _told(context: DesignContext, space: SearchSpace) -> list[_Told]:
     """Return each known trial's point and value; a failure counts as worse than the worst known, so that it repels."""
     outcomes = (*context.recalled, *context.history)
     placed = [(point, outcome) for outcome in outcomes if (point := _point_of(outcome, context, space)) is not None]
-    failed = min((outcome.figure for _, outcome in placed if outcome.figure is not None), default=0.0) - 1.0
-    return [(point, failed if outcome.figure is None else outcome.figure) for point, outcome in placed]
+    failed = min((outcome.reward for _, outcome in placed if outcome.reward is not None), default=0.0) - 1.0
+    return [(point, failed if outcome.reward is None else outcome.reward) for point, outcome in placed]
 
 
 def _point_of(outcome: TrialOutcome, context: DesignContext, space: SearchSpace) -> DesignParameters | None:
@@ -63,9 +62,9 @@ def _point_of(outcome: TrialOutcome, context: DesignContext, space: SearchSpace)
 def _explored(space: SearchSpace, n: int, seed: int) -> Iterator[DesignParameters]:
     """Yield a Latin hypercube of `n` points, then single random ones."""
     rng = np.random.default_rng(seed)
-    if n > 0:
-        for row in qmc.LatinHypercube(len(space), rng=rng).random(n):
-            yield point_at(space, dict(zip(space, row.tolist(), strict=True)))
+    rows = (np.stack([rng.permutation(n) for _ in space], axis=1) + rng.random((n, len(space)))) / max(n, 1)  # (n, coordinates)
+    for row in rows:
+        yield point_at(space, dict(zip(space, row.tolist(), strict=True)))
     while True:
         yield point_at(space, dict(zip(space, rng.random(len(space)).tolist(), strict=True)))
 

@@ -21,6 +21,9 @@ from nullalpha.strategy.draft import MAX_DRAFT_FEATURES
 STANCES = ("momentum", "reversion")
 GATES = ("low", "middle", "high", "not_low", "not_middle", "not_high", "with", "against")
 ROLES = tuple(f"signal_{stance}" for stance in STANCES) + tuple(f"gate_{gate}" for gate in GATES)
+THRESHOLD_STEP_HUNDREDTHS = {"rules": 5, "anfis": 1}
+"""A step of a threshold coordinate, in hundredths of the signal. Rules as written answer with up to their full strength; a trained model
+predicts a label of unit scale that is mostly noise, so its signal seldom leaves +-0.1: coarser steps would seldom trade at all."""
 FEATURE_SLOTS = tuple(range(1, MAX_DRAFT_FEATURES + 1))
 
 
@@ -97,9 +100,9 @@ def search_space(context: DesignContext) -> dict[str, Coordinate]:
         "train_sets": _YES_NO,
         "label": OneOf(("forward_return", "triple_barrier")),
         "horizon_bars": Whole(1, 20, log=True),
-        "long_above_hundredths": Whole(0, 60, step=5),
+        "long_threshold": Whole(0, 12),
         "allow_short": _YES_NO,
-        "short_below_hundredths": Whole(0, 60, step=5),
+        "short_threshold": Whole(0, 12),
         "sizing": OneOf(("fixed", "volatility_target")),
         "annual_volatility_percent": Whole(5, 25, step=5),
         "use_stop": _YES_NO,

@@ -121,7 +121,7 @@ def build_context(lab: Lab, campaign_id: str, executor: Executor, designer: Desi
         device=_device(lab),
         code_version=code_version(),
         remember=lambda: remember(lab.stores, lab.artifacts, lab.index_folder, context.run),
-        report=lambda i, status: str(write_report(lab, i, status)),
+        report=lambda i, status, seconds: str(write_report(lab, i, status, seconds)),
         interrupted=interrupted,
     )
     return context

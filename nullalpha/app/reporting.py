@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 _FIGURES = 3
 
 
-def write_report(lab: Lab, campaign_id: str, status: str) -> Path:
+def write_report(lab: Lab, campaign_id: str, status: str, seconds: float) -> Path:
     """Write the campaign's page under the home and return its path; writing it again replaces it whole."""
-    result = campaign_result(lab.stores, lab.home, campaign_id, person=True).model_copy(update={"status": status})
+    result = campaign_result(lab.stores, lab.home, campaign_id, person=True).model_copy(update={"status": status, "seconds": seconds})
     details = {}
     for record in result.experiments[:MAX_SECTIONS]:
         detail = experiment_detail(lab, record.id)

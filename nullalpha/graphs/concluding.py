@@ -65,7 +65,7 @@ def joint_p_values(context: ResearchContext, zones_version: int) -> dict[str, tu
     unique: dict[str, list[str]] = {}
     for look in looks:
         unique.setdefault(look.fingerprint or "", []).append(look.experiment_id or "")
-    members = sorted(ids[0] for ids in unique.values())
+    members = [ids[0] for ids in unique.values()]  # oldest look first: in every home with the same history the same order
     series = [results[i].body.get("series") if i in results and results[i].status == "done" else None for i in members]
     identity = {
         "series": series,
@@ -88,7 +88,7 @@ def deflate(context: ResearchContext) -> None:
     ordinals = {row.id: row.ordinal for row in experiments.all()}
     done = {i: r for i, r in experiments.results("evidence").items() if ordinals[i] <= last and r.status == "done"}
     identity = {
-        "trial_sharpes": [r.body.get("session_sharpe") for _, r in sorted(done.items())],
+        "trial_sharpes": [done[i].body.get("session_sharpe") for i in sorted(done, key=ordinals.__getitem__)],
         "n_trials": experiments.count_trials(last),
         "series": {row.id: done[row.id].body.get("series") for row in mine if row.id in done},
         "code": context.code_version,
@@ -122,7 +122,7 @@ def conclude(context: ResearchContext) -> None:
         spent, dry = "the time budget was spent", "the designer's other proposals were invalid or already tried"
         why = spent if status == "budget_exhausted" else dry
         campaigns.put_fact(campaign_id, "note", f"{trials} of {context.config.trials} trials were made: {why}")
-    campaigns.put_fact(campaign_id, "report", context.report(campaign_id, status))
+    campaigns.put_fact(campaign_id, "report", context.report(campaign_id, status, context.spent_seconds()))
     campaigns.set_status(campaign_id, status)
 
 

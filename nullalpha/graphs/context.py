@@ -26,7 +26,7 @@ class ResearchContext:
     Attributes:
         campaign: the row as it was when hosting began; `config` and `protocol` are its parsed parts.
         remember: turns new texts into vectors and brings the index up to date.
-        report: writes the report of a campaign that ends with a status, and returns its path.
+        report: writes the report of a campaign that ends with a status after so many seconds, and returns its path.
         interrupted: whether the host was asked to end (a signal).
     """
 
@@ -42,7 +42,7 @@ class ResearchContext:
     device: str
     code_version: str
     remember: Callable[[], None]
-    report: Callable[[str, str], str]
+    report: Callable[[str, str, float], str]
     interrupted: Callable[[], bool]
     started: float = field(default_factory=time.monotonic)
     _slices: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -91,10 +91,13 @@ class ResearchContext:
         if self.cancelled():
             raise CancelledError("the campaign was stopped; `nullalpha research resume` goes on from here")
 
+    def spent_seconds(self) -> float:
+        """Return the wall-clock time spent on the campaign, earlier sessions included."""
+        return self.campaign.seconds + time.monotonic() - self.started
+
     def out_of_time(self) -> bool:
-        """Return whether the wall-clock budget is gone, earlier sessions included."""
-        spent = self.campaign.seconds + time.monotonic() - self.started
-        return self.config.budget_seconds is not None and spent >= self.config.budget_seconds
+        """Return whether the wall-clock budget is gone."""
+        return self.config.budget_seconds is not None and self.spent_seconds() >= self.config.budget_seconds
 
     def run(self, requests: list[OperationRequest]) -> list[Outcome]:
         """Run operations of this campaign, exactly once each."""

@@ -11,12 +11,13 @@ from nullalpha.core.errors import DataError, Issue, SpecError
 from nullalpha.core.fingerprint import fingerprint
 from nullalpha.core.ids import derived_id
 from nullalpha.engines.features.quantiles import feature_quantiles
-from nullalpha.engines.protocol import first_training_stop
+from nullalpha.engines.protocol import MIN_TRAIN_ROWS, first_training_stop, walk_forward
 from nullalpha.graphs.context import ResearchContext
-from nullalpha.memory.experiments import Design, ExperimentRow
+from nullalpha.memory.experiments import AssessmentRow, Design, ExperimentRow
 from nullalpha.strategy.compile import compile_strategy
 from nullalpha.strategy.draft import Draft, DraftFeature
 from nullalpha.strategy.drafting import Quantiles, draft_to_document, feature_of_draft
+from nullalpha.strategy.plan import Plan
 from nullalpha.strategy.validate import parse_strategy
 
 MAX_ATTEMPTS = 5
@@ -141,6 +142,7 @@ def _compiled(context: ResearchContext, generation: int, attempt: int, slot: int
         document = draft_to_document(proposal.draft, quantiles, context.vocabulary, context.config.timeframe)
         spec, warnings = parse_strategy(document, context.vocabulary)
         plan = compile_strategy(spec, context.vocabulary)
+        _refuse_long_warmup(context, plan)
     except SpecError as error:
         return Design(**base, **refused, issues=[asdict(issue) for issue in error.issues])  # type: ignore[arg-type]
     except DataError as error:
@@ -154,6 +156,22 @@ def _compiled(context: ResearchContext, generation: int, attempt: int, slot: int
         document=document,
         issues=[asdict(issue) for issue in warnings],
     )
+
+
+def _refuse_long_warmup(context: ResearchContext, plan: Plan) -> None:
+    """Refuse a strategy whose features are not known early enough for its first fold to train.
+
+    Raises:
+        SpecError: naming the warm-up and the rows that it leaves.
+    """
+    view = context.bars.search()
+    for symbol in plan.instruments:
+        first = walk_forward(context.protocol, context.search_span, view.bars(symbol, context.config.timeframe))[0]
+        left = len(first.train_rows) - max(plan.warmup_bars, plan.labels.volatility_bars)
+        if left < MIN_TRAIN_ROWS:
+            message = f"a warm-up of {plan.warmup_bars} bars leaves {max(left, 0)} training rows of {symbol} in the first fold"
+            fix = f"shorten periods, z-scores or weekly features until {MIN_TRAIN_ROWS} rows are left"
+            raise SpecError([Issue("features", "warmup_too_long", message, str(plan.warmup_bars), fix)])
 
 
 def _already_tried(made: Design, first_id: str, first_name: str) -> Design:
@@ -174,9 +192,15 @@ def _outcomes(context: ResearchContext, rows: list[ExperimentRow]) -> tuple[Tria
                 parameters=row.parameters or {},
                 excess_sharpe=search.figures.get("excess_sharpe") if search else None,
                 verdict=search.verdict if search else None,  # type: ignore[arg-type]
+                trade_share=_trade_share(context, search),
             )
         )
     return tuple(outcomes)
+
+
+def _trade_share(context: ResearchContext, search: AssessmentRow | None) -> float:
+    made = (search.figures.get("n_trades") or 0) if search else 0
+    return min(1.0, made / context.protocol.min_trades)
 
 
 def _ranked(context: ResearchContext, rows: list[ExperimentRow]) -> list[ExperimentRow]:

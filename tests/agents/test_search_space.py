@@ -114,7 +114,7 @@ def test_a_draft_that_a_model_wrote_lands_near() -> None:
     assert back is not None
     assert (back["indicator_1"], back["role_1"]) == ("rsi", "signal_reversion")
     assert (back["indicator_2"], back["role_2"]) == ("roc", "gate_high")
-    assert back["long_above_hundredths"] == 15
+    assert back["long_threshold"] == 3
 
 
 @pytest.mark.parametrize("changes", [{"instruments": ["DAX"]}, {"rules": [SHORT_ONLY]}])
