@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nullalpha.core.errors import NullAlphaError, TrainingDivergedError
+from nullalpha.core.errors import NotFoundError, NullAlphaError, TrainingDivergedError
 from nullalpha.core.fingerprint import derive_seed
 from nullalpha.data.bars import Bars, FloatArray, IntArray
 from nullalpha.data.instruments import Instrument
@@ -120,9 +120,18 @@ def run_experiment(
     """Train and backtest one strategy fold by fold; all its folds and instruments train together.
 
     Raises:
+        NotFoundError: if an instrument of the strategy has no bars.
         TrainingDivergedError: if a fold's loss became NaN or infinite.
         InsufficientBarsError, DataError: if an instrument's bars do not carry the protocol's folds or the strategy's features.
     """
+    missing = [symbol for symbol in plan.instruments if symbol not in market]
+    if missing:
+        raise NotFoundError(
+            f"{plan.name} trades {missing[0]}, of which no bars were given",
+            path="instruments",
+            value=missing[0],
+            suggestion=f"there are bars of {', '.join(sorted(market))}",
+        )
     prepared = [_prepare(plan, market[symbol], protocol, span, seed) for symbol in plan.instruments]
     tasks = [task for series in prepared for task in series.tasks]
     report = None if progress is None else (lambda epoch: progress(plan, epoch))
