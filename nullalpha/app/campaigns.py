@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 from nullalpha.core.campaign import CampaignConfig
 from nullalpha.core.clock import utc_now
 from nullalpha.core.egress import EGRESS_SWITCHES, SAFETY_SWITCHES
-from nullalpha.core.errors import RefusedError
+from nullalpha.core.errors import RefusedError, SettingsError
 from nullalpha.core.ids import new_id
-from nullalpha.data.zones import Zones, propose_zones
-from nullalpha.engines.protocol import Protocol
+from nullalpha.core.settings import SETTINGS_FILE
+from nullalpha.data.zones import BarStore, Zones, propose_zones
+from nullalpha.engines.protocol import Protocol, Span, walk_forward
 from nullalpha.operations.lease import HomeLease
 
 if TYPE_CHECKING:
     from nullalpha.app.lab import Lab
     from nullalpha.data.snapshots import Snapshot
+    from nullalpha.memory.campaigns import CampaignRow
 
 
 class SupervisedCampaigns:
@@ -29,6 +31,14 @@ class SupervisedCampaigns:
         self._lab = lab
 
     def start(self, config: CampaignConfig, actor: str) -> str:
+        """Record a campaign and see to it that something hosts it.
+
+        Raises:
+            SettingsError: if it asks for a language model and none is named.
+        """
+        if config.designer == "llm" and not (config.model or self._lab.settings.model.name):
+            suggestion = f"name one under [model] in {self._lab.home / SETTINGS_FILE}, or take the designer search or random"
+            raise SettingsError("the designer llm needs a language model, and none is named", path="designer", suggestion=suggestion)
         campaign_id = create_campaign(self._lab, config)
         self._lab.stores.campaigns.emit(campaign_id, "started", {"actor": actor})
         ensure_supervisor(self._lab)
@@ -50,16 +60,22 @@ class SupervisedCampaigns:
 
 
 def create_campaign(lab: Lab, config: CampaignConfig) -> str:
-    """Record a campaign: its snapshots pinned, the home's zones fixed, the protocol hashed.
+    """Record a campaign: its snapshots pinned, the home's zones fixed, the protocol hashed. What is refused leaves nothing.
 
     Raises:
         NotFoundError: if an instrument is not in the catalogue, with the nearest symbol.
+        InsufficientBarsError: if the search zone holds too few bars of an instrument for the protocol's folds.
         SettingsError: if the settings' zone dates do not fit.
     """
     snapshots = [lab.catalogue.latest(symbol, config.timeframe) for symbol in config.instruments]
-    version, zones = _zones(lab, snapshots)
     settings = lab.settings.research
     protocol = Protocol(k_best=settings.k_best, q=settings.q, risk_free_rate=settings.risk_free_rate)
+    proposed = _zones(lab, snapshots)
+    view = BarStore(lab.catalogue, proposed, pinned=snapshots).search()
+    for snapshot in snapshots:
+        bars = view.bars(snapshot.instrument.symbol, snapshot.timeframe)
+        walk_forward(protocol, Span("search", proposed.search_start, proposed.validation_start), bars)
+    version, zones = lab.stores.looks.set_zones(proposed)
     facts = [asdict(s.instrument) for s in snapshots]
     campaign_id = new_id("c", utc_now())
     lab.stores.campaigns.create(
@@ -89,9 +105,25 @@ def queue_again(lab: Lab, campaign_id: str) -> None:
             value=campaign_id,
             suggestion=f"`nullalpha research show {campaign_id}` shows its result",
         )
+    refuse_other_code(row)
     campaigns.clear_stop(campaign_id)
     if row.status != "running":
         campaigns.set_status(campaign_id, "queued")
+
+
+def refuse_other_code(row: CampaignRow) -> None:
+    """Refuse a campaign that began under other code: its two parts would not be figures of one experiment.
+
+    Raises:
+        RefusedError: if any source file that figures depend on has changed since it began.
+    """
+    if row.code_version != _code_version():
+        raise RefusedError(
+            f"campaign {row.id} began under another version of the code; what is left of it would be computed otherwise",
+            path="campaign_id",
+            value=row.id,
+            suggestion="go on with the version that it began with, or start a new campaign with the same seed",
+        )
 
 
 def ensure_supervisor(lab: Lab) -> int | None:
@@ -112,19 +144,20 @@ def ensure_supervisor(lab: Lab) -> int | None:
     return process.pid
 
 
-def _zones(lab: Lab, snapshots: list[Snapshot]) -> tuple[int, Zones]:
+def _zones(lab: Lab, snapshots: list[Snapshot]) -> Zones:
+    """Return the home's zones or, before its first campaign, those that it would get."""
     current = lab.stores.looks.current_zones()
     if current is not None:
-        return current
+        return current[1]
     proposed = propose_zones(min(s.first for s in snapshots)[:10], max(s.last for s in snapshots)[:10])
     wanted = lab.settings.research
     if wanted.validation_from or wanted.lockbox_from:
-        proposed = Zones(
+        return Zones(
             proposed.search_start,
             wanted.validation_from or proposed.validation_start,
             wanted.lockbox_from or proposed.lockbox_start,
         )
-    return lab.stores.looks.set_zones(proposed)
+    return proposed
 
 
 def _data_ref(snapshot: Snapshot) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nullalpha.app.campaigns import create_campaign
+from nullalpha.app.campaigns import create_campaign, refuse_other_code
 from nullalpha.app.lab import Lab, code_version
 from nullalpha.app.recollection import remember
 from nullalpha.app.reporting import write_report
@@ -70,24 +70,40 @@ class Host:
             return self._host(campaign_id, pool)
 
     def serve(self, idle_seconds: float = IDLE_SECONDS) -> None:
-        """Host every queued or interrupted campaign, oldest first, until nothing came for a while or `stop` was called."""
-        with HomeLease(self._lab.home), self._workers() as pool:
-            idle_since = time.monotonic()
-            while not self._stop.is_set() and time.monotonic() - idle_since < idle_seconds:
-                waiting = [row for row in self._lab.stores.campaigns.with_status("running", "queued") if row.config["designer"] != "person"]
-                if waiting:
-                    self._serve_one(waiting[0].id, pool)
-                    idle_since = time.monotonic()
-                self._stop.wait(POLL_SECONDS)
+        """Host every queued or interrupted campaign, oldest first, until nothing came for a while or `stop` was called.
+
+        Whoever queues a campaign while this still holds the lease starts no other host: so look once more after letting go.
+        """
+        while True:
+            with HomeLease(self._lab.home), self._workers() as pool:
+                self._serve_until_idle(idle_seconds, pool)
+            if self._stop.is_set() or not self._waiting():
+                return
+
+    def _serve_until_idle(self, idle_seconds: float, pool: WorkerPool) -> None:
+        idle_since = time.monotonic()
+        while not self._stop.is_set() and time.monotonic() - idle_since < idle_seconds:
+            if waiting := self._waiting():
+                self._serve_one(waiting[0], pool)
+                idle_since = time.monotonic()
+            self._stop.wait(POLL_SECONDS)
+
+    def _waiting(self) -> list[str]:
+        rows = self._lab.stores.campaigns.with_status("running", "queued")
+        return [row.id for row in rows if row.config["designer"] != "person"]
 
     def _serve_one(self, campaign_id: str, pool: WorkerPool) -> None:
+        campaigns = self._lab.stores.campaigns
         try:
             self._host(campaign_id, pool)
         except NullAlphaError as error:
-            self._lab.stores.campaigns.emit(campaign_id, "ended", {"error": error.to_dict()})
+            campaigns.emit(campaign_id, "ended", {"error": error.to_dict()})
+            if campaigns.get(campaign_id).status in ("running", "queued"):  # it could not even begin; tried again, it would fail for ever
+                campaigns.set_status(campaign_id, "failed", error=error.to_dict())
 
     def _host(self, campaign_id: str, pool: WorkerPool) -> str:
         row = self._lab.stores.campaigns.get(campaign_id)
+        refuse_other_code(row)
         context = build_context(self._lab, campaign_id, pool, designer_of(self._lab, campaign_id, row.config), self._stop.is_set)
         return host_campaign(context, self._lab.database)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 from collections.abc import Callable
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -29,27 +30,37 @@ class Lab:
 
     def __init__(self, home: Path) -> None:
         self.home = home.expanduser().absolute()
+        self._opening = threading.Lock()
+        self._stores: Stores | None = None
+        self._catalogue: Catalogue | None = None
 
     @cached_property
     def settings(self) -> Settings:
         return load_settings(self.home)
 
-    @cached_property
+    @property
     def stores(self) -> Stores:
+        """The ledger's stores; opened once, whichever thread asks first."""
         from nullalpha.memory.stores import Stores
 
-        self.ensure_home()
-        return Stores.open(self.database)
+        with self._opening:
+            if self._stores is None:
+                self.ensure_home()
+                self._stores = Stores.open(self.database)
+            return self._stores
 
-    @cached_property
+    @property
     def catalogue(self) -> Catalogue:
-        """The catalogue, with the packaged samples in it."""
+        """The catalogue, with the packaged samples in it; opened once."""
         from nullalpha.data.catalogue import Catalogue, ensure_samples
 
-        self.ensure_home()
-        catalogue = Catalogue(self.home / "data")
-        ensure_samples(catalogue)
-        return catalogue
+        with self._opening:
+            if self._catalogue is None:
+                self.ensure_home()
+                catalogue = Catalogue(self.home / "data")
+                ensure_samples(catalogue)
+                self._catalogue = catalogue
+            return self._catalogue
 
     @cached_property
     def artifacts(self) -> ArtifactStore:

@@ -50,8 +50,25 @@ def promote(lab: Lab, experiment_id: str, actor: str) -> Promotion:
             value=experiment_id,
             suggestion="`nullalpha experiments list --verdict shortlist` shows those that are",
         )
+    _refuse_contaminated(lab, row.designer, row.campaign_id)
     with HomeLease(lab.home):
         return _open(lab, experiment_id, row.campaign_id, row.fingerprint, actor)
+
+
+def _refuse_contaminated(lab: Lab, designer: str, campaign_id: str) -> None:
+    """Refuse what a language model designed unless the lockbox begins after the model's stated training cutoff."""
+    campaign, current = lab.stores.campaigns.get(campaign_id), lab.stores.looks.current_zones()
+    if designer != "llm" or current is None:
+        return
+    cutoff, begins = campaign.config.get("training_cutoff"), current[1].lockbox_start
+    if cutoff is None or cutoff >= begins:
+        stated = "states no training cutoff" if cutoff is None else f"may have been trained on data up to {cutoff}"
+        raise RefusedError(
+            f"contaminated: {campaign.config.get('model')} {stated}, and the lockbox begins on {begins}",
+            path="experiment_id",
+            value=cutoff,
+            suggestion="shortlisted it stays; set model.training_cutoff before a campaign, and use data from after it as the lockbox",
+        )
 
 
 def _open(lab: Lab, experiment_id: str, campaign_id: str, fingerprint: str, actor: str) -> Promotion:

@@ -1,0 +1,1 @@
+"""The MCP door: the tool registry served to Claude Code and every other MCP client, over stdin and stdout."""

@@ -98,7 +98,7 @@ class Lockbox(Contract):
 
 
 class CampaignResult(Contract):
-    """One campaign, as `research run --json` prints it."""
+    """One campaign, as `research run --json` prints it; `error` is what ended or paused it, None otherwise."""
 
     campaign_id: str
     status: Literal["queued", "running", "stopped", "done", "failed", "budget_exhausted", "waiting_for_model", "paused"]
@@ -115,3 +115,4 @@ class CampaignResult(Contract):
     report: str | None = None
     deterministic: bool = True
     notes: list[str] = []
+    error: dict[str, object] | None = None

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from nullalpha.core.errors import DataError, NotFoundError, RefusedError
+from nullalpha.core.errors import DataError, Finding, NotFoundError, RefusedError
 from nullalpha.tools.desk import Desk
 
 
@@ -81,18 +81,23 @@ def data_check(desk: Desk, *, target: str, timeframe: str = "1d", calendar: str 
     from nullalpha.data.instruments import Costs, Instrument  # noqa: PLC0415
     from nullalpha.data.sources.registry import FILE_READERS  # noqa: PLC0415
 
-    suffix = Path(target).suffix.lower()
-    if not suffix and not Path(target).exists():
+    suffix = Path(target).suffix.lower().lstrip(".")
+    try:
+        path = file_under_root(desk, target)
+    except NotFoundError:
+        if suffix in FILE_READERS or "/" in target:
+            raise
         snapshot = desk.catalogue.latest(target, timeframe)
-        findings = [FindingRecord(**asdict(f)) for f in snapshot.findings]
+        findings = [FindingRecord(**asdict(f)) for f in snapshot.findings if _may_see(desk, f)]
         return DataCheck(target=target, ok=not any(f.severity == "error" for f in findings), n_bars=snapshot.n_bars, findings=findings)
-    path = file_under_root(desk, target)
-    reader = FILE_READERS.get(suffix.lstrip("."), FILE_READERS["csv"])
+    reader = FILE_READERS.get(suffix, FILE_READERS["csv"])
     instrument = Instrument("CHECKED", path.name, calendar, "USD", "open", 252, Costs(0.0, 0.0, 0.0), "file")
     raw = reader(path, instrument, timeframe)
     try:
         _, found = checked(raw)
     except DataError as error:
+        if not error.findings:
+            raise
         found = error.findings
     records = [FindingRecord(**asdict(f)) for f in found]
     return DataCheck(target=target, ok=not any(f.severity == "error" for f in records), n_bars=len(raw.frame), findings=records)
@@ -105,12 +110,25 @@ def file_under_root(desk: Desk, target: str) -> Path:
         RefusedError: if it lies outside the actor's root.
         NotFoundError: if it is not there.
     """
-    path = (desk.path_root / target).resolve()
-    if not path.is_relative_to(desk.path_root.resolve()):
+    try:
+        path = (desk.path_root / target).resolve()
+        there = path.is_file()
+    except (OSError, ValueError) as error:  # too long for a name, or with a null character
+        raise NotFoundError("there is no such file", path="target", value=target) from error
+    own = not desk.person and path.is_relative_to((desk.home / "data").resolve())  # the catalogue's files hold the sealed zones too
+    if own or not path.is_relative_to(desk.path_root.resolve()):
         raise RefusedError(f"{target} lies outside {desk.path_root}", path="target", value=target, suggestion="name a file under it")
-    if not path.is_file():
+    if not there:
         raise NotFoundError(f"there is no file {target}", path="target", value=target)
     return path
+
+
+def _may_see(desk: Desk, finding: Finding) -> bool:
+    """Return whether a finding, which quotes values, is a person's to read or lies before the sealed zones."""
+    if desk.person or finding.time is None:
+        return True
+    current = desk.stores.looks.current_zones()
+    return current is not None and finding.time < current[1].validation_start
 
 
 def _record(snapshot: Any) -> SnapshotRecord:

@@ -6,7 +6,7 @@ import inspect
 import time
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -16,6 +16,8 @@ from nullalpha.tools.desk import Desk
 
 Scope = Literal["read", "run", "admin"]
 Cost = Literal["instant", "seconds", "minutes"]
+MAX_TEXT = 100_000
+"""Characters in any one text; texts that UTF-8 cannot hold are refused with it."""
 
 
 class ArgumentsError(UsageError):
@@ -28,6 +30,9 @@ class ArgumentsError(UsageError):
             f"{tool}: {issues[0].path}: {issues[0].message}", path=issues[0].path, value=issues[0].value, suggestion=issues[0].suggestion
         )
         self.issues = tuple(issues)
+
+    def to_dict(self) -> dict[str, object]:
+        return {**super().to_dict(), "errors": [asdict(issue) for issue in self.issues]}
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ def tool(
     for name, parameter in list(inspect.signature(function).parameters.items())[1:]:
         default = ... if parameter.default is inspect.Parameter.empty else parameter.default
         fields[name] = (hints[name], default)
-    arguments = create_model(f"{function.__name__}_arguments", __config__=ConfigDict(extra="forbid"), **fields)
+    arguments = create_model(f"{function.__name__}_arguments", __config__=ConfigDict(extra="forbid", str_max_length=MAX_TEXT), **fields)
     return Tool(function.__name__, function, scope, cost, idempotent, touches_home, arguments, hints["return"])
 
 
@@ -85,9 +90,11 @@ class ToolDoor:
             raise NotFoundError(f"no tool {name!r}", path="tool", value=name, suggestion=f"did you mean {near}?" if near else None)
         called = self.tools[name]
         began = time.monotonic()
-        outcome = "ok"
+        outcome = "unexpected"
         try:
-            return called.function(self._desk, **self._validated(called, arguments))
+            answer = called.function(self._desk, **self._validated(called, arguments))
+            outcome = "ok"
+            return answer
         except NullAlphaError as error:
             outcome = error.code
             raise

@@ -100,12 +100,12 @@ def campaign_start(
     desk: Desk,
     *,
     brief: Annotated[str, Field(max_length=2000)] = "",
-    instruments: list[str] | None = None,
+    instruments: Annotated[list[str] | None, Field(max_length=50)] = None,
     timeframe: str = "1d",
     trials: Annotated[int, Field(ge=1, le=100_000)] = 24,
     designer: DesignerName = "search",
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0,
-    budget_seconds: Annotated[float | None, Field(gt=0)] = None,
+    budget_seconds: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None,
 ) -> CampaignRef:
     """Start a research campaign in the background and return its id at once; follow it with campaign_status.
 
@@ -263,7 +263,7 @@ class LessonList(BaseModel):
 
 def memory_lessons(desk: Desk, *, campaign_id: str | None = None, limit: Annotated[int, Field(ge=1, le=500)] = 20) -> LessonList:
     """List what campaigns learned, newest campaign first, each lesson with its evidence and data window."""
-    ids = [campaign_id] if campaign_id else [row.id for row in desk.stores.campaigns.all()]
+    ids = [desk.stores.campaigns.get(campaign_id).id] if campaign_id is not None else [row.id for row in desk.stores.campaigns.all()]
     found = [x for i in ids for x in desk.stores.lessons.of_campaign(i)]
     return LessonList(lessons=[LessonRecord(id=x.id, text=x.text, evidence=x.evidence, window=x.window) for x in found][:limit])
 

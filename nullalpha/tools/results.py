@@ -32,7 +32,7 @@ def campaign_result(stores: Stores, home: Path, campaign_id: str, *, person: boo
     """
     row = stores.campaigns.get(campaign_id)
     experiments = [e for e in stores.experiments.of_campaign(campaign_id) if e.fingerprint]
-    report = stores.campaigns.fact(campaign_id, "report")
+    report = stores.campaigns.fact(campaign_id, "report") if person else None  # the page shows figures of the sealed zones
     note = stores.campaigns.fact(campaign_id, "note")
     ids = {e.id for e in experiments}
     openings = [look for look in stores.looks.all("lockbox") if look.experiment_id in ids]
@@ -52,6 +52,7 @@ def campaign_result(stores: Stores, home: Path, campaign_id: str, *, person: boo
         report=report,
         deterministic=row.config.get("budget_seconds") is None and row.config["designer"] != "llm",
         notes=_notes(row.config, note),
+        error=row.error,
     )
 
 
