@@ -47,7 +47,7 @@ def main() -> None:
         common = {"market": market, "seed": 0, "protocol": {}}
         done = population({**common, "documents": [DOCUMENT], "span": span, "device": "cpu"}, artifacts, lambda _: None)["experiments"][0]
         attack({**common, "document": DOCUMENT, "weights": done["last_weights"], "cuts": 1, "first_row": 900}, artifacts, lambda _: None)
-        evidence({**common, "series": done["series"], "round_trip_costs": done["round_trip_costs"]}, artifacts, lambda _: None)
+        evidence({**common, "series": done["series"]}, artifacts, lambda _: None)
         joint_test({"series": [done["series"]], "seed": 0, "reps": 20}, artifacts, lambda _: None)
 
 

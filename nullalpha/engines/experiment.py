@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nullalpha.core.errors import NotFoundError, NullAlphaError, TrainingDivergedError
+from nullalpha.core.errors import NotFoundError, NullAlphaError, TrainingDivergedError, UsageError
 from nullalpha.core.fingerprint import derive_seed
 from nullalpha.data.bars import Bars, FloatArray, IntArray
 from nullalpha.data.instruments import Instrument
@@ -48,6 +48,7 @@ class FoldOutcome:
     """One refit of one instrument: its model, what it was fitted on, and the backtest of what it had not seen.
 
     `predicts_one_side`: every signal of the test had the same sign, so the model says no more than "up" or "down".
+    `prior_exposure`: (n,) what the same model would have held over the bars before the test: what it is matched with.
     """
 
     instrument: str
@@ -56,6 +57,8 @@ class FoldOutcome:
     baseline: BaselineReport | None
     predicts_one_side: bool
     backtest: BacktestResult
+    prior_exposure: FloatArray
+    n_train_rows: int
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,7 @@ def run_experiment(
 
     Raises:
         NotFoundError: if an instrument of the strategy has no bars.
+        UsageError: if its instruments have different numbers of sessions a year.
         TrainingDivergedError: if a fold's loss became NaN or infinite.
         InsufficientBarsError, DataError: if an instrument's bars do not carry the protocol's folds or the strategy's features.
     """
@@ -132,6 +136,7 @@ def run_experiment(
             value=missing[0],
             suggestion=f"there are bars of {', '.join(sorted(market))}",
         )
+    factor = _common_factor(plan, market)
     prepared = [_prepare(plan, market[symbol], protocol, span, seed) for symbol in plan.instruments]
     tasks = [task for series in prepared for task in series.tasks]
     report = None if progress is None else (lambda epoch: progress(plan, epoch))
@@ -145,13 +150,24 @@ def run_experiment(
         offset += len(series.tasks)
         outcomes = [_trade(plan, series, i, fit, protocol) for i, fit in enumerate(own)]
         folds += outcomes
-        stitched.append(stitch([outcome.backtest for outcome in outcomes]))
+        stitched.append(stitch([outcome.backtest for outcome in outcomes], [outcome.prior_exposure for outcome in outcomes]))
         held.append(_hold(series, protocol))
         last_train = series.tasks[-1].train_rows
         rules[series.symbol] = describe_rules(plan, own[-1].weights, series.features[last_train])
     account = combine(stitched)
-    factor = market[plan.instruments[0]].instrument.sessions_per_year
     return ExperimentOutcome(plan, tuple(folds), tuple(stitched), account, combine(held), performance(account, factor), rules, factor)
+
+
+def _common_factor(plan: Plan, market: Mapping[str, MarketSeries]) -> int:
+    factors = {symbol: market[symbol].instrument.sessions_per_year for symbol in plan.instruments}
+    if len(set(factors.values())) > 1:
+        raise UsageError(
+            f"{plan.name} holds instruments with different numbers of sessions a year ({factors}); its figures would have no one factor",
+            path="instruments",
+            value=factors,
+            suggestion="trade them in strategies of their own",
+        )
+    return next(iter(factors.values()))
 
 
 def signal_of(plan: Plan, weights: Mapping[str, FloatArray], bars: Bars) -> FloatArray:
@@ -190,32 +206,46 @@ def _usable(rows: IntArray, complete: np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
 def _trade(plan: Plan, series: _Prepared, index: int, fit: FitResult, protocol: Protocol) -> FoldOutcome:
-    bars, instrument, fold, task = series.series.bars, series.series.instrument, series.folds[index], series.tasks[index]
+    fold, task = series.folds[index], series.tasks[index]
     if fit.diverged:
         raise TrainingDivergedError(
             f"training of {plan.name} on {series.symbol} diverged in fold {fold.index + 1} after {fit.epochs_run} epochs",
             path=f"folds.{fold.index}",
             suggestion="lower training.learning_rate",
         )
-    signal = np.full(len(bars), np.nan)
+    signal = predict_signal(plan, fit.weights, series.features)
+    before = max(0, fold.test_start - protocol.exposure_prior_bars)
+    prior = _backtest(plan, series, signal, before, fold.test_start, protocol).exposure
+    backtest = _backtest(plan, series, signal, fold.test_start, fold.test_stop, protocol)
     rows = slice(fold.test_start, fold.test_stop)
-    signal[rows] = predict_signal(plan, fit.weights, series.features[rows])
-    sizing = plan.decision.sizing
-    volatility = trailing_volatility(bars, sizing.volatility_bars or FIXED_SIZE_VOLATILITY_BARS)
-    target = target_positions(plan.decision, signal, volatility, instrument.sessions_per_year)
-    backtest = run_backtest(
+    baseline = compare_with_baselines(plan, fit.weights, task) if plan.model != "rules" else None
+    signs = np.sign(signal[rows][np.isfinite(signal[rows])])
+    one_side = bool(len(np.unique(signs)) == 1)
+    return FoldOutcome(series.symbol, fold, fit, baseline, one_side, backtest, prior, len(task.train_rows))
+
+
+def _backtest(plan: Plan, series: _Prepared, signal: FloatArray, start: int, stop: int, protocol: Protocol) -> BacktestResult:
+    """Trade the signal over rows [start, stop), flat before and after."""
+    bars, instrument = series.series.bars, series.series.instrument
+    inside = np.full(len(bars), np.nan)
+    inside[start:stop] = signal[start:stop]
+    volatility = trailing_volatility(bars, plan.decision.sizing.volatility_bars or FIXED_SIZE_VOLATILITY_BARS)
+    return run_backtest(
         bars,
-        target,
+        target_positions(plan.decision, inside, volatility, bars_per_year(bars, instrument)),
         costs=instrument.costs,
         fill_basis=instrument.fill_basis,
         exits=exit_distances(plan.decision.exits, bars.close, atr(bars)),
         capital=protocol.capital,
-        start_row=fold.test_start,
-        stop_row=fold.test_stop,
+        start_row=start,
+        stop_row=stop,
     )
-    baseline = compare_with_baselines(plan, fit.weights, task) if plan.model != "rules" else None
-    signs = np.sign(signal[rows][np.isfinite(signal[rows])])
-    return FoldOutcome(series.symbol, fold, fit, baseline, bool(len(np.unique(signs)) == 1), backtest)
+
+
+def bars_per_year(bars: Bars, instrument: Instrument) -> float:
+    """Return how many bars a year holds: the instrument's sessions a year times the bars of a session."""
+    sessions = len(np.unique(bars.time.astype("datetime64[D]")))
+    return instrument.sessions_per_year * len(bars) / sessions
 
 
 def _hold(series: _Prepared, protocol: Protocol) -> StitchedResult:

@@ -18,7 +18,7 @@ from nullalpha.data.slices import read_slice
 from nullalpha.engines.evidence.bootstrap import sharpe_interval
 from nullalpha.engines.evidence.deflation import deflated_sharpe, expected_maximum_sharpe, minimum_track_length, probabilistic_sharpe
 from nullalpha.engines.evidence.lookahead import attack as attack_signal
-from nullalpha.engines.evidence.random_entry import TradeSpans, random_entry
+from nullalpha.engines.evidence.random_entry import random_entry
 from nullalpha.engines.evidence.sharpe import per_period_sharpe, sharpe_estimate
 from nullalpha.engines.evidence.stepm import stepm_p_values
 from nullalpha.engines.experiment import ExperimentOutcome, MarketSeries, run_experiments, signal_of
@@ -108,7 +108,7 @@ def evidence(payload: Payload, artifacts: ArtifactStore, _progress: Sink) -> dic
         "min_track_sessions": minimum_track_length(returns),
         "buy_and_hold_sharpe": hold.value,
         "session_sharpe": per_period_sharpe(returns),
-        "random_entry_p": _random_entry_p(arrays, payload["round_trip_costs"], protocol, factor, seed + 2),
+        "random_entry_p": _random_entry_p(arrays, protocol, factor, seed + 2),
     }
     return {**{key: _finite(value) for key, value in figures.items()}, "series": payload["series"]}
 
@@ -146,29 +146,14 @@ def _outcome_json(
     return outcome_body(outcome, market, artifacts)
 
 
-def _random_entry_p(arrays: Mapping[str, Any], costs: list[float], protocol: Protocol, factor: int, seed: int) -> float:
-    """Return the p-value against random entry, the instruments' bars laid end to end so that their trades are judged together."""
-    returns, folds, entries, exits, exposures = [], [], [], [], []
-    offset = 0
-    for index in range(len(costs)):
-        part = arrays[f"bar_returns_{index}"]
-        returns.append(part)
-        folds.append(arrays[f"folds_{index}"] + offset)
-        entries.append(arrays[f"entry_{index}"] + offset)
-        exits.append(arrays[f"exit_{index}"] + offset)
-        exposures.append(arrays[f"exposure_{index}"])
-        offset += len(part)
-    trades = TradeSpans(np.concatenate(entries), np.concatenate(exits), np.concatenate(exposures))
-    result = random_entry(
-        np.concatenate(returns),
-        np.concatenate(folds),
-        trades,
-        cost_per_round_trip=float(np.mean(costs)),
-        bars_per_year=factor,
-        seed=seed,
-        n_draws=protocol.random_entry_draws,
-    )
-    return result.p
+def _random_entry_p(arrays: Mapping[str, Any], protocol: Protocol, factor: int, seed: int) -> float:
+    """Return the p-value against random entry, all instruments turned together; NaN where nothing was traded."""
+    if not len(arrays["entry_days"]):
+        return math.nan
+    bars_a_year = factor * len(arrays["timing"]) / len(np.unique(arrays["bar_days"]))
+    return random_entry(
+        arrays["timing"], arrays["timing_returns"], bars_per_year=bars_a_year, seed=seed, n_draws=protocol.random_entry_draws
+    ).p
 
 
 def _plan(document: Mapping[str, Any]) -> Plan:

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nullalpha.core.artifacts import ArtifactStore
 from nullalpha.data.bars import Bars, FloatArray
-from nullalpha.data.instruments import Instrument
 from nullalpha.engines.backtest.metrics import compounded_by_session, drawdown, session_returns
 from nullalpha.engines.backtest.stitch import StitchedResult
 from nullalpha.engines.evidence.sharpe import sharpe_estimate
@@ -47,7 +47,6 @@ def outcome_body(outcome: ExperimentOutcome, market: Mapping[str, MarketSeries],
         "series": put_arrays(artifacts, "series", _series(outcome, market)),
         "last_weights": _store_weights(outcome, artifacts),
         "first_test_row": min(fold.fold.test_start for fold in outcome.folds),
-        "round_trip_costs": [_round_trip(market[symbol].instrument) for symbol in outcome.plan.instruments],
         "folds": [_fold_json(fold, market[fold.instrument].bars) for fold in outcome.folds],
         "rules": {symbol: [_rule_json(rule, outcome.plan) for rule in rules] for symbol, rules in outcome.rules.items()},
     }
@@ -91,40 +90,48 @@ def _series(outcome: ExperimentOutcome, market: Mapping[str, MarketSeries]) -> A
         "bar_days": account.time.astype("datetime64[D]").astype(np.int64),
         "fold_ids": account.fold_ids,
     }
+    timing, earned, entry_days = [], [], []
     for index, (symbol, stitched) in enumerate(zip(outcome.plan.instruments, outcome.stitched, strict=True)):
-        folds = [fold.fold for fold in outcome.folds if fold.instrument == symbol]
-        trades = stitched.trade_array
+        series, trades = market[symbol], stitched.trade_array
+        position, returns = _held_and_earned(stitched, series)
+        rows = np.searchsorted(account.time, stitched.time)
+        timing.append(_placed(position - stitched.matched_exposure, rows, len(account)) / len(outcome.stitched))
+        earned.append(_placed(returns, rows, len(account)))
+        entry_days.append(series.bars.time[trades["entry_row"].astype(np.int64)].astype("datetime64[D]").astype(np.int64))
         arrays |= {
-            f"bar_returns_{index}": _fill_returns(market[symbol].bars, market[symbol].instrument),
-            f"folds_{index}": np.array([(fold.test_start, fold.test_stop) for fold in folds]),
             f"entry_{index}": trades["entry_row"].astype(np.int64),
             f"exit_{index}": trades["exit_row"].astype(np.int64),
-            f"exposure_{index}": _trade_exposure(stitched, folds[0].test_start),
             f"side_{index}": trades["side"].astype(np.int64),
             f"units_{index}": trades["units"],
             f"entry_price_{index}": trades["entry_price"],
             f"exit_price_{index}": trades["exit_price"],
             f"pnl_{index}": trades["pnl"],
         }
-    return arrays
+    return arrays | {
+        "timing": np.stack(timing, axis=1),
+        "timing_returns": np.stack(earned, axis=1),
+        "entry_days": np.concatenate(entry_days),
+    }
 
 
-def _fill_returns(bars: Bars, instrument: Instrument) -> FloatArray:
-    price = bars.open if instrument.fill_basis == "open" else bars.close
-    return np.concatenate(([0.0], price[1:] / price[:-1] - 1.0))
+def _held_and_earned(stitched: StitchedResult, series: MarketSeries) -> tuple[FloatArray, FloatArray]:
+    """Return the position held through each bar and what the instrument returned meanwhile, from fill price to fill price.
+
+    `close` basis: what was held at the close before earns this bar's close-to-close return. `open` basis: what is held at this close was
+    filled at this open or before, and earns the return to the next open.
+    """
+    if series.instrument.fill_basis == "close":
+        return np.concatenate(([0.0], stitched.exposure[:-1])), stitched.instrument_returns
+    rows = np.searchsorted(series.bars.time, stitched.time)
+    price = series.bars.open
+    following = np.minimum(rows + 1, len(price) - 1)
+    return stitched.exposure, price[following] / price[rows] - 1.0
 
 
-def _trade_exposure(stitched: StitchedResult, first_row: int) -> FloatArray:
-    trades = stitched.trade_array
-    before = np.concatenate(([stitched.capital], stitched.equity[:-1]))
-    equity = before[trades["entry_row"].astype(np.int64) - first_row]
-    exposure: FloatArray = trades["side"] * trades["units"] * trades["entry_price"] / equity
-    return exposure
-
-
-def _round_trip(instrument: Instrument) -> float:
-    costs = instrument.costs
-    return 2.0 * (costs.commission + (costs.half_spread_bps + costs.slippage_bps) / 1e4)
+def _placed(values: FloatArray, rows: NDArray[np.intp], n: int) -> FloatArray:
+    placed = np.zeros(n)
+    placed[rows] = values
+    return placed
 
 
 def _store_weights(outcome: ExperimentOutcome, artifacts: ArtifactStore) -> str | None:

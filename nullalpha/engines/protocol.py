@@ -29,7 +29,7 @@ class Protocol:
         min_trades: fewer out-of-sample trades than this support no claim.
         max_random_entry_p: above it a strategy does no better than entering at random.
         capital: of each backtest, in the instrument's currency.
-        risk_free_rate: annual, earned by cash; 0 means that cash earns nothing.
+        exposure_prior_bars: bars before a fold over which its strategy's exposure is taken as what exposure-matched holding starts from.
         generation_size, shard_size: candidates designed together; candidates computed together. Fixed, so that no figure depends on
             how many workers there are.
     """
@@ -49,7 +49,7 @@ class Protocol:
     joint_test_reps: int = 2000
     attack_cuts: int = 8
     capital: float = 1_000_000.0
-    risk_free_rate: float = 0.0
+    exposure_prior_bars: int = 500
     generation_size: int = 8
     shard_size: int = 4
 

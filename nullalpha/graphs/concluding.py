@@ -19,15 +19,19 @@ from nullalpha.operations.service import OperationRequest
 def validate(context: ResearchContext) -> None:
     """Refit the k best through the validation zone, once, and judge them jointly with all that the home ever validated there.
 
-    Every look is written to the ledger before the zone is read.
+    Every look is written to the ledger before the zone is read. A strategy that an earlier campaign validated is not refitted: one look is
+    all there is, and it stands.
     """
     chosen = [context.stores.experiments.get(candidate.experiment_id) for candidate in k_best(context)]
     if not chosen:
         context.emit("validated", {"experiments": [], "shortlisted": []})
         return
     looks, version = context.stores.looks, context.campaign.zones_version
+    before = [look for look in looks.all("validation", version) if look.campaign_id != context.campaign.id and look.result]
+    earlier = {look.fingerprint: look.experiment_id for look in reversed(before)}
+    fresh = [row for row in chosen if row.fingerprint not in earlier]
     market: dict[str, Any] = {}
-    for row in chosen:
+    for row in fresh:
         ticket = looks.open_validation(
             _look_id(row.id),
             zones_version=version,
@@ -37,9 +41,9 @@ def validate(context: ResearchContext) -> None:
             actor=f"campaign:{context.campaign.id}",
         )
         market |= context.market(context.bars.validation(ticket), tuple(row.instruments))
-    compute(context, chosen, "validation", market, context.sealed_span("validation", ""))
+    compute(context, fresh, "validation", market, context.sealed_span("validation", ""))
     p_values = joint_p_values(context, version)
-    shortlisted = [row.id for row in chosen if _judge_validated(context, row, p_values)]
+    shortlisted = [row.id for row in chosen if _judge_validated(context, row, earlier.get(row.fingerprint) or row.id, p_values)]
     context.emit("validated", {"experiments": [row.id for row in chosen], "shortlisted": shortlisted})
 
 
@@ -65,8 +69,10 @@ def joint_p_values(context: ResearchContext, zones_version: int) -> dict[str, tu
     unique: dict[str, list[str]] = {}
     for look in looks:
         unique.setdefault(look.fingerprint or "", []).append(look.experiment_id or "")
-    members = [ids[0] for ids in unique.values()]  # oldest look first: in every home with the same history the same order
-    series = [results[i].body.get("series") if i in results and results[i].status == "done" else None for i in members]
+    finished = {i for i, result in results.items() if result.status == "done"}
+    member_of = {key: next((i for i in ids if i in finished), ids[0]) for key, ids in unique.items()}
+    members = list(member_of.values())  # oldest look first: in every home with the same history the same order
+    series = [results[i].body["series"] if i in finished else None for i in members]
     identity = {
         "series": series,
         "reps": context.protocol.joint_test_reps,
@@ -77,7 +83,7 @@ def joint_p_values(context: ResearchContext, zones_version: int) -> dict[str, tu
     if outcome.result is None:
         raise NullAlphaError(f"the joint test failed: {(outcome.error or {}).get('message')}", path="validate")
     by_member = dict(zip(members, outcome.result["p_values"], strict=True))
-    return {i: (by_member[ids[0]], len(members)) for ids in unique.values() for i in ids}
+    return {i: (by_member[member_of[key]], len(members)) for key, ids in unique.items() for i in ids}
 
 
 def deflate(context: ResearchContext) -> None:
@@ -126,15 +132,17 @@ def conclude(context: ResearchContext) -> None:
     campaigns.set_status(campaign_id, status)
 
 
-def _judge_validated(context: ResearchContext, row: ExperimentRow, p_values: dict[str, tuple[float | None, int]]) -> bool:
-    result = context.stores.experiments.result(row.id, "validation")
+def _judge_validated(context: ResearchContext, row: ExperimentRow, looked_at: str, p_values: dict[str, tuple[float | None, int]]) -> bool:
+    """Record the verdict on one strategy from the experiment whose look it rests on; return whether it is shortlisted."""
+    result = context.stores.experiments.result(looked_at, "validation")
     search = next(a for a in context.stores.experiments.assessments([row.id])[row.id] if a.stage == "search")
     excess = result.body["metrics"].get("excess_sharpe") if result and result.status == "done" else None
-    p_value, n_joint = p_values[row.id]
+    p_value, n_joint = p_values[looked_at]
     prior = Assessment(search.verdict, tuple(search.reasons))  # type: ignore[arg-type]
     verdict = judge_validation(prior, excess, p_value, context.protocol.q)
     figures = {"excess_sharpe": excess, "p_stepm": p_value, "n_joint": n_joint}
-    context.stores.looks.put_result(_look_id(row.id), figures)
+    if looked_at == row.id:
+        context.stores.looks.put_result(_look_id(row.id), figures)
     context.stores.experiments.put_assessment(row.id, "validation", verdict.verdict, verdict.reasons, figures)
     return verdict.verdict == "shortlist"
 

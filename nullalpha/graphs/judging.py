@@ -44,7 +44,7 @@ def evidence(context: ResearchContext, experiment_id: str) -> None:
         "seed": context.config.seed,
         "code": context.code_version,
     }
-    payload = {**identity, "protocol": context.campaign.protocol, "round_trip_costs": computed.body["round_trip_costs"]}
+    payload = {**identity, "protocol": context.campaign.protocol}
     _record(context, experiment_id, "evidence", context.run([OperationRequest("evidence", identity, payload, {"experiment": row.id})])[0])
 
 

@@ -28,6 +28,8 @@ def host_campaign(context: ResearchContext, database: Path) -> str:
         NullAlphaError: what ended it otherwise, after the ledger has it.
     """
     campaigns, campaign_id = context.stores.campaigns, context.campaign.id
+    if campaigns.get(campaign_id).status in ("done", "budget_exhausted"):
+        return campaigns.get(campaign_id).status  # another host ended it while this one waited for the lease
     campaigns.set_status(campaign_id, "running")
     began = time.monotonic()
     try:

@@ -14,7 +14,7 @@ import numpy as np
 
 from nullalpha.core.errors import DataError, InsufficientBarsError
 from nullalpha.data.bars import FloatArray, IntArray, TimeArray
-from nullalpha.engines.backtest.exposure import excess_returns
+from nullalpha.engines.backtest.exposure import excess_returns, matched_exposure
 from nullalpha.engines.backtest.result import BacktestResult, returns_of
 from nullalpha.engines.backtest.trades import Trade, TradeArray, as_trades, scaled_trades
 
@@ -28,7 +28,8 @@ class StitchedResult:
         capital: equity before the first bar.
         time, equity, returns, exposure: (n_bars,) at each close; exposure is signed position value over equity.
         instrument_returns: (n_bars,) close-to-close; of several instruments, weighted by their accounts' equity before the bar.
-        excess: (n_bars,) returns minus exposure-matched holding, matched fold by fold and instrument by instrument.
+        matched_exposure: (n_bars,) what exposure-matched holding holds in each bar, known before it; NaN where there was nothing to match.
+        excess: (n_bars,) returns minus those of the matched exposure, matched fold by fold and instrument by instrument.
         fold_ids: (n_bars,) 0, 1, ... in order of time; of several instruments the latest fold that any of them has reached.
         commission, slippage, turnover_notional: (n_bars,) in currency, as in `BacktestResult`.
         ruined: whether equity fell to 0 or below; nothing is traded after that.
@@ -42,6 +43,7 @@ class StitchedResult:
     returns: FloatArray
     exposure: FloatArray
     instrument_returns: FloatArray
+    matched_exposure: FloatArray
     excess: FloatArray
     fold_ids: IntArray
     commission: FloatArray
@@ -64,13 +66,15 @@ class StitchedResult:
         return as_trades(self.trade_array, self.instruments)
 
 
-def stitch(results: Sequence[BacktestResult]) -> StitchedResult:
+def stitch(results: Sequence[BacktestResult], priors: Sequence[FloatArray] | None = None) -> StitchedResult:
     """Chain consecutive folds of one instrument into one out-of-sample account.
 
     A fold after ruin is not traded: equity stays where it was, exposure and costs are 0.
 
     Args:
         results: oldest first, not overlapping; a single backtest is one fold. The account starts with the first one's capital.
+        priors: the strategy's exposure at the closes before each fold, for exposure-matched holding; without one, the first bar of a
+            fold has no excess (NaN).
     Raises:
         InsufficientBarsError: if there is no fold.
         DataError: if folds overlap, are out of order, or belong to different instruments or timeframes.
@@ -91,6 +95,7 @@ def stitch(results: Sequence[BacktestResult]) -> StitchedResult:
     exposure = np.concatenate([r.exposure * (f > 0.0) for r, f in pairs])
     instrument_returns = np.concatenate([r.instrument_returns for r in results])
     fold_ids = np.repeat(np.arange(len(results)), [len(r) for r in results])
+    matched = matched_exposure(exposure, fold_ids, [np.zeros(0)] * len(results) if priors is None else priors)
     return StitchedResult(
         instruments=(results[0].instrument,),
         timeframe=results[0].timeframe,
@@ -100,7 +105,8 @@ def stitch(results: Sequence[BacktestResult]) -> StitchedResult:
         returns=returns,
         exposure=exposure,
         instrument_returns=instrument_returns,
-        excess=excess_returns(returns, exposure, instrument_returns, fold_ids),
+        matched_exposure=matched,
+        excess=excess_returns(returns, matched, instrument_returns),
         fold_ids=fold_ids,
         commission=np.concatenate([r.commission * f for r, f in pairs]),
         slippage=np.concatenate([r.slippage * f for r, f in pairs]),
@@ -143,6 +149,7 @@ def combine(results: Sequence[StitchedResult]) -> StitchedResult:
         returns=returns_of(equity, capital),
         exposure=np.where(equity > 0.0, values.sum(axis=0) / np.where(equity > 0.0, equity, 1.0), 0.0),
         instrument_returns=_weighted([_placed(r, r.instrument_returns, time) for r in results], weights),
+        matched_exposure=_weighted([_placed(r, r.matched_exposure, time) for r in results], weights),
         excess=_weighted([_placed(r, r.excess, time) for r in results], weights),
         fold_ids=np.max([_carried(r, r.fold_ids, time, 0) for r in results], axis=0),
         commission=np.sum([_placed(r, r.commission * s, time) for r, s in scaled], axis=0),

@@ -6,10 +6,12 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nullalpha.core.errors import DataError, InsufficientBarsError, UsageError
 from nullalpha.data.instruments import Costs
-from nullalpha.engines.backtest.exposure import excess_returns, matched_holding_returns
+from nullalpha.engines.backtest.exposure import excess_returns, matched_exposure
 from nullalpha.engines.backtest.metrics import (
     annual_return,
     compounded_by_session,
@@ -125,24 +127,43 @@ def test_sessions_need_bars_and_a_value_for_each():
         session_returns(times("2020-01-01"), np.array([1.0, 2.0]), 1.0)
 
 
-def test_matched_holding_holds_each_fold_s_mean_exposure():
+def test_matched_exposure_is_the_mean_of_what_was_held_before_the_bar():
+    # Fold 0: prior 1, 0: 0.5; then (1 + 0) / 3; then (1 + 0 + 1) / 4. Fold 1: prior 1, 1: 1; then (2 - 0.5) / 3.
     exposure = np.array([0.0, 1.0, 1.0, -0.5, 0.0])
-    instrument = np.array([0.03, 0.06, -0.03, 0.04, 0.02])
-    folds = np.array([7, 7, 7, 8, 8])
-    assert matched_holding_returns(exposure, instrument, folds) == pytest.approx([0.02, 0.04, -0.02, -0.01, -0.005])
-    returns = np.array([0.0, 0.06, -0.03, -0.02, 0.0])
-    assert excess_returns(returns, exposure, instrument, folds) == pytest.approx([-0.02, 0.02, -0.01, -0.01, 0.005])
+    folds = np.array([0, 0, 0, 1, 1])
+    matched = matched_exposure(exposure, folds, [np.array([1.0, 0.0]), np.array([1.0, 1.0])])
+    assert matched == pytest.approx([0.5, 1 / 3, 0.5, 1.0, 0.5])
+    returns, instrument = np.array([0.0, 0.06, -0.03, -0.02, 0.0]), np.array([0.03, 0.06, -0.03, 0.04, 0.02])
+    assert excess_returns(returns, matched, instrument) == pytest.approx([-0.015, 0.04, -0.015, -0.06, -0.01])
+
+
+@given(st.integers(0, 19), st.floats(-1, 1))
+def test_no_exposure_of_a_bar_or_after_it_moves_what_the_bar_is_matched_with(row: int, changed: float):
+    exposure = np.linspace(-1.0, 1.0, 20)
+    other = exposure.copy()
+    other[row:] = changed
+    folds, priors = np.repeat([0, 1], 10), [np.array([0.2]), np.array([-0.3, 0.1])]
+    before, after = (matched_exposure(e, folds, priors) for e in (exposure, other))
+    np.testing.assert_array_equal(before[: row + 1], after[: row + 1])
+
+
+def test_a_fold_with_nothing_before_it_has_no_match_in_its_first_bar():
+    matched = matched_exposure(np.array([1.0, 1.0]), np.array([0, 0]), [np.zeros(0)])
+    assert np.isnan(matched[0])
+    assert matched[1] == 1.0
 
 
 def test_always_holding_has_no_excess():
     rng = np.random.default_rng(3)
     instrument = rng.normal(0.001, 0.01, 50)
-    held = excess_returns(0.7 * instrument, np.full(50, 0.7), instrument, np.repeat([0, 1], 25))
-    np.testing.assert_allclose(held, 0.0, atol=1e-15)
+    matched = matched_exposure(np.full(50, 0.7), np.repeat([0, 1], 25), [np.full(5, 0.7)] * 2)
+    np.testing.assert_allclose(excess_returns(0.7 * instrument, matched, instrument), 0.0, atol=1e-15)
 
 
 def test_excess_needs_one_value_a_bar_of_each_series():
-    with pytest.raises(DataError, match="3, 2 and 3 bars"):
-        matched_holding_returns(np.zeros(3), np.zeros(2), np.zeros(3, dtype=int))
-    with pytest.raises(DataError, match="returns have 2 bars"):
-        excess_returns(np.zeros(2), np.zeros(3), np.zeros(3), np.zeros(3, dtype=int))
+    with pytest.raises(DataError, match="3 and 2 bars"):
+        matched_exposure(np.zeros(3), np.zeros(2, dtype=int), [np.zeros(1)])
+    with pytest.raises(DataError, match="1 priors for 2 folds"):
+        matched_exposure(np.zeros(2), np.array([0, 1]), [np.zeros(1)])
+    with pytest.raises(DataError, match="2, 3 and 3 bars"):
+        excess_returns(np.zeros(2), np.zeros(3), np.zeros(3))

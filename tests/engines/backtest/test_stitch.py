@@ -43,11 +43,13 @@ def test_costs_and_trades_scale_with_the_equity_reached(make_bars):
 
 
 def test_excess_is_matched_fold_by_fold(make_bars):
-    # Fold 0 is long: exposures 0, 1, 0: mean 1/3. Fold 1 is flat: mean 0, excess 0. Instrument: 100/90, 1.1, then folds' first rows too.
+    # Fold 0 held 1/2 before it: then exposures 0, 1, 0 join: 1/2, 1/4, 2/4 x (0.5 + 0.5 + 0 + 1) ... Fold 1 held nothing and holds nothing.
     bars = make_bars([90, 100, 110, 115, 120, 150])
-    result = stitch([fold(bars, 0, 3), fold(bars, 3, 6, target=0.0)])
-    assert np.isnan(result.excess[0])
-    assert result.excess[1:] == pytest.approx([-(1 / 3) * (1 / 9), 0.1 - (1 / 3) * 0.1, 0, 0, 0])
+    result = stitch([fold(bars, 0, 3), fold(bars, 3, 6, target=0.0)], [np.array([0.5, 0.5]), np.array([0.0])])
+    # Bar 1: (0.5 + 0.5 + 0) / 3 = 1/3. Bar 2: (0.5 + 0.5 + 0 + 1) / 4 = 1/2.
+    assert result.matched_exposure == pytest.approx([0.5, 1 / 3, 0.5, 0, 0, 0])
+    assert np.isnan(result.excess[0])  # the first bar has no return of its own: nothing precedes it
+    assert result.excess[1:] == pytest.approx([-(1 / 3) * (1 / 9), 0.1 - 0.5 * 0.1, 0, 0, 0])
     assert result.instrument_returns[3] == pytest.approx(115 / 110 - 1)
 
 
@@ -99,7 +101,18 @@ def test_combined_returns_are_the_accounts_weighted_by_equity_before_the_bar(mak
 def test_one_account_combined_is_itself(make_bars):
     one = stitch([fold(make_bars([90, 100, 110, 121, 100]), 1, 5)])
     same = combine([one])
-    for name in ("time", "equity", "returns", "exposure", "excess", "fold_ids", "commission", "turnover_notional", "trade_array"):
+    for name in (
+        "time",
+        "equity",
+        "returns",
+        "exposure",
+        "matched_exposure",
+        "excess",
+        "fold_ids",
+        "commission",
+        "turnover_notional",
+        "trade_array",
+    ):
         np.testing.assert_array_equal(getattr(same, name), getattr(one, name))
 
 

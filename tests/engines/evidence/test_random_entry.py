@@ -1,149 +1,110 @@
-"""Random entry: its accounting by hand, its kernel by a plain reference, its p-values by simulation."""
+"""Random entry tells timing from holding, at its level, whatever past the rule reacts to."""
 
-import math
+from __future__ import annotations
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from nullalpha.core.errors import DataError
-from nullalpha.engines.evidence.random_entry import RandomEntry, TradeSpans, random_entry
+from nullalpha.engines.backtest.exposure import matched_exposure
+from nullalpha.engines.evidence.random_entry import random_entry
 
-FOLDS = np.array([[0, 100], [100, 220]])
-
-
-def spans(*trades: tuple[int, int, float]) -> TradeSpans:
-    entry, leave, exposure = zip(*trades, strict=True)
-    return TradeSpans(np.array(entry), np.array(leave), np.array(exposure, dtype=float))
+N_PRIOR, N_TEST = 500, 1500
 
 
-def run(returns: np.ndarray, folds: np.ndarray, trades: TradeSpans, cost: float = 0.0, seed: int = 0, n_draws: int = 200) -> RandomEntry:
-    return random_entry(returns, folds, trades, cost_per_round_trip=cost, bars_per_year=252, seed=seed, n_draws=n_draws)
+def positions(returns: np.ndarray, look_back: int, sign: int) -> np.ndarray:
+    """Long at the close of t when the last `look_back` returns say so; the position earns the return of t + 1."""
+    total = np.cumsum(returns)
+    past = np.zeros(len(returns))
+    past[look_back:] = total[look_back:] - total[:-look_back]
+    return (sign * past > 0).astype(float)
 
 
-def net_returns(returns: np.ndarray, trades: TradeSpans, cost: float) -> np.ndarray:
-    net = np.zeros(len(returns))
-    for entry, leave, exposure in zip(trades.entry_row, trades.exit_row, trades.exposure, strict=True):
-        net[entry + 1 : leave + 1] += exposure * returns[entry + 1 : leave + 1]
-        net[entry] -= cost * abs(exposure) / 2
-        net[leave] -= cost * abs(exposure) / 2
-    return net
+def timing_of(exposure: np.ndarray) -> np.ndarray:
+    """Return what was held through each of the last bars less the matched exposure, both known before the bar."""
+    start = len(exposure) - N_TEST
+    matched = matched_exposure(exposure[start:], np.zeros(N_TEST, dtype=int), [exposure[start - N_PRIOR : start]])
+    return exposure[start - 1 : -1] - matched
 
 
-def test_the_actual_sharpe_is_that_of_the_trades_by_hand() -> None:
-    returns = np.array([9.0, 0.01, 0.02, -0.01, 0.03, 0.0])
-    trades = spans((0, 2, 1.0), (2, 4, -0.5))
-    # the fill's own row earns nothing; costs: half of 0.002 x |exposure| at rows 0, 2 (long) and 2, 4 (short)
-    net = np.array([-0.001, 0.01, 0.02 - 0.001 - 0.0005, 0.005, -0.015 - 0.0005, 0.0])
-    result = run(returns, np.array([[0, 6]]), trades, cost=0.002)
-    assert result.actual_sharpe == pytest.approx(net.mean() / net.std(ddof=1) * math.sqrt(252))
+def p_of_a_rule(seed: int, look_back: int, sign: int, drift: float) -> float:
+    returns = np.random.default_rng(seed).normal(drift, 0.01, N_PRIOR + N_TEST + 300)
+    timing = timing_of(positions(returns, look_back, sign))
+    return random_entry(timing[:, None], returns[-N_TEST:, None], bars_per_year=252, seed=seed, n_draws=200).p
 
 
-def test_draws_equal_a_plain_reference_on_the_same_random_numbers() -> None:
-    rng = np.random.default_rng(8)
-    returns, cost = rng.normal(0, 0.01, 220), 0.001
-    trades = spans((3, 9, 1.0), (9, 30, -0.5), (50, 50, 1.0), (101, 140, 0.7), (150, 151, -1.0))
-    draws = np.random.default_rng(17)
-    sharpes = []
-    for _ in range(300):
-        entry = np.empty(5, dtype=int)
-        for (start, stop), group in zip(FOLDS, ([0, 1, 2], [3, 4]), strict=True):
-            order = list(group)
-            for k in range(len(order) - 1, 0, -1):
-                other = int(draws.random() * (k + 1))
-                order[k], order[other] = order[other], order[k]
-            lengths = [int(trades.exit_row[i] - trades.entry_row[i]) for i in group]
-            left, cells, row = len(order), len(order) + (stop - start - 1) - sum(lengths), start
-            for i in order:
-                while draws.random() * cells >= left:
-                    row, cells = row + 1, cells - 1
-                entry[i] = row
-                row += int(trades.exit_row[i] - trades.entry_row[i])
-                cells, left = cells - 1, left - 1
-            assert row <= stop - 1
-        leave = entry + trades.exit_row - trades.entry_row
-        placed = np.argsort(entry, kind="stable")
-        assert (np.sort(leave)[:-1] <= entry[placed][1:]).all()
-        net = net_returns(returns, TradeSpans(entry, leave, trades.exposure), cost)
-        sharpes.append(net.mean() / net.std(ddof=1))
-    actual = net_returns(returns, trades, cost)
-    p = (1 + sum(s >= actual.mean() / actual.std(ddof=1) for s in sharpes)) / 301
-    result = run(returns, FOLDS, trades, cost=cost, seed=17, n_draws=300)
-    assert result.p == pytest.approx(p)
-    np.testing.assert_allclose(result.quantiles, np.quantile(sharpes, [0.05, 0.25, 0.5, 0.75, 0.95]) * math.sqrt(252))
+@pytest.mark.parametrize("drift", [0.0, 0.0004])
+@pytest.mark.parametrize("look_back", [5, 20, 200])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_rules_on_noise_pass_no_more_often_than_the_level_says(look_back: int, sign: int, drift: float) -> None:
+    n = 80
+    passed = sum(p_of_a_rule(seed, look_back, sign, drift) <= 0.2 for seed in range(n))
+    assert passed <= binom.ppf(0.999, n, 0.2), f"{passed} of {n} at level 0.2"
 
 
-def test_every_layout_is_equally_likely() -> None:
-    # one trade of 1 bar in a fold of 5 rows: 4 places, and a return at one of them
-    returns = np.array([0.0, 0.0, 1.0, 0.0, 0.0])
-    result = run(returns, np.array([[0, 5]]), spans((1, 2, 1.0)), n_draws=4000)
-    assert result.p == pytest.approx(0.25, abs=4 * math.sqrt(0.25 * 0.75 / 4000))
-
-
-def test_a_fold_that_leaves_no_room_gives_no_evidence() -> None:
-    returns = np.random.default_rng(0).normal(0, 0.01, 50)
-    assert run(returns, np.array([[0, 50]]), spans((0, 49, 1.0))).p == 1.0
-
-
-def test_p_values_are_uniform_for_trades_without_timing() -> None:
-    p_values = []
-    for seed in range(300):
+def test_two_instruments_that_move_together_are_turned_together() -> None:
+    """Were each turned alone, copies would be less volatile than the real, synchronous trades, and noise would pass too often."""
+    n, passed = 80, 0
+    for seed in range(n):
         rng = np.random.default_rng(seed)
-        entry = np.sort(rng.choice(np.arange(0, 210, 6), 15, replace=False))
-        trades = TradeSpans(entry, entry + rng.integers(0, 6, 15), rng.choice([1.0, -1.0, 0.4], 15))
-        returns = rng.normal(0.001, 0.01, 220)
-        p_values.append(run(returns, np.array([[0, 220]]), trades, cost=0.001, seed=seed, n_draws=99).p)
-    for q in (0.1, 0.2, 0.5):
-        assert np.mean(np.array(p_values) <= q) == pytest.approx(q, abs=3 * math.sqrt(q * (1 - q) / 300))
+        common = rng.normal(0.0, 0.01, (N_PRIOR + N_TEST + 300, 1))
+        returns = 0.92 * common + 0.39 * rng.normal(0.0, 0.01, (len(common), 2))
+        timing = timing_of(positions(common[:, 0], 20, 1))
+        both = np.stack([timing, timing], axis=1) / 2
+        passed += random_entry(both, returns[-N_TEST:], bars_per_year=252, seed=seed, n_draws=200).p <= 0.1
+    assert passed <= binom.ppf(0.999, n, 0.1)
 
 
-def test_holding_a_rising_market_is_no_timing_but_catching_its_rises_is() -> None:
-    idle = spans(*[(row, row + 6, 1.0) for row in range(3, 90, 9)])
-    markets = [np.random.default_rng(seed).normal(0.004, 0.01, 220) for seed in range(60)]
-    results = [run(returns, FOLDS, idle) for returns in markets]
-    assert np.mean([result.actual_sharpe for result in results]) > 1.0
-    assert np.mean([result.p for result in results]) == pytest.approx(0.5, abs=3 * math.sqrt(1 / 12 / 60))
-    returns = markets[0]
-    best = [row for row in np.argsort(-returns)[:25] if row % 100 != 0 and row > 0]
-    assert run(returns, FOLDS, spans(*[(row - 1, row, 1.0) for row in sorted(best)])).p < 0.02
+def test_real_timing_is_found() -> None:
+    returns = np.random.default_rng(1).normal(0.0, 0.01, N_PRIOR + N_TEST + 300)
+    knows_tomorrow = np.concatenate((returns[1:] > 0, [False])).astype(float)
+    noise = np.random.default_rng(2).random(len(returns))
+    exposure = np.where(noise < 0.9, positions(returns, 20, 1), knows_tomorrow)  # a tenth of its positions know
+    result = random_entry(timing_of(exposure)[:, None], returns[-N_TEST:, None], bars_per_year=252, seed=1, n_draws=400)
+    assert result.p < 0.05
+    assert result.actual_sharpe > result.quantiles[-1]
 
 
-def test_without_trades_or_variation_there_is_no_p_value() -> None:
-    none = TradeSpans(np.array([], dtype=int), np.array([], dtype=int), np.array([]))
-    assert math.isnan(run(np.zeros(220), FOLDS, none).p)
-    assert math.isnan(run(np.zeros(220), FOLDS, spans((1, 5, 1.0))).p)
-
-
-@pytest.mark.parametrize(
-    ("trades", "message"),
-    [
-        (spans((90, 105, 1.0)), "does not lie inside one fold"),
-        (spans((5, 3, 1.0)), "does not lie inside one fold"),
-        (spans((5, 9, 1.0), (8, 12, 1.0)), "before trade 0 left"),
-    ],
-)
-def test_trades_that_no_fold_could_hold_are_errors(trades: TradeSpans, message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        run(np.zeros(220), FOLDS, trades)
-
-
-def test_overlapping_folds_and_missing_returns_are_errors() -> None:
-    with pytest.raises(DataError, match="disjoint"):
-        run(np.zeros(220), np.array([[0, 100], [90, 220]]), spans((1, 5, 1.0)))
-    with pytest.raises(DataError, match="missing"):
-        run(np.full(220, np.nan), FOLDS, spans((1, 5, 1.0)))
+def test_every_turn_of_a_small_ring_by_hand() -> None:
+    """One bar held, on the one good bar of twenty: only the turn by nothing does as well, and no copy is turned by nothing."""
+    timing, returns = np.zeros((20, 1)), np.full((20, 1), -0.01)
+    timing[7], returns[7] = 1.0, 0.05
+    result = random_entry(timing, returns, bars_per_year=1, seed=0, n_draws=99)
+    assert result.p == pytest.approx(0.01)
+    earned = np.zeros(20)
+    earned[7] = 0.05
+    assert result.actual_sharpe == pytest.approx(earned.mean() / earned.std())
 
 
 @settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 10_000), n_draws=st.integers(1, 60))
-def test_p_lies_in_its_range_and_leverage_does_not_move_it(seed: int, n_draws: int) -> None:
+@given(scale=st.floats(0.1, 10.0), seed=st.integers(0, 1000))
+def test_the_size_of_positions_does_not_matter(scale: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    entry = np.arange(0, 90, 9)
-    trades = TradeSpans(entry, entry + rng.integers(1, 9, 10), rng.choice([1.0, -1.0], 10))
-    returns = rng.normal(0, 0.01, 220)
-    result = run(returns, FOLDS, trades, cost=0.001, seed=seed, n_draws=n_draws)
-    doubled = run(returns, FOLDS, TradeSpans(entry, trades.exit_row, 2 * trades.exposure), cost=0.001, seed=seed, n_draws=n_draws)
-    assert 1 / (1 + n_draws) <= result.p <= 1
-    assert doubled.p == result.p
-    assert list(result.quantiles) == sorted(result.quantiles)
+    timing, returns = rng.normal(size=(60, 2)), rng.normal(0.0, 0.01, (60, 2))
+    one, other = (random_entry(t, returns, bars_per_year=252, seed=3, n_draws=50) for t in (timing, timing * scale))
+    assert one.p == other.p
+    assert one.actual_sharpe == pytest.approx(other.actual_sharpe)
+
+
+def test_the_same_seed_gives_the_same_p() -> None:
+    rng = np.random.default_rng(5)
+    timing, returns = rng.normal(size=(100, 1)), rng.normal(0.0, 0.01, (100, 1))
+    assert random_entry(timing, returns, bars_per_year=252, seed=1) == random_entry(timing, returns, bars_per_year=252, seed=1)
+
+
+def test_no_position_has_no_p() -> None:
+    result = random_entry(np.zeros((30, 1)), np.ones((30, 1)), bars_per_year=252, seed=0)
+    assert np.isnan(result.p)
+    assert np.isnan(result.actual_sharpe)
+
+
+def test_bad_input_is_refused() -> None:
+    with pytest.raises(DataError, match="shapes"):
+        random_entry(np.zeros((30, 1)), np.zeros((30, 2)), bars_per_year=252, seed=0)
+    with pytest.raises(DataError, match="at least 20"):
+        random_entry(np.zeros((5, 1)), np.zeros((5, 1)), bars_per_year=252, seed=0)
+    with pytest.raises(DataError, match="missing"):
+        random_entry(np.full((30, 1), np.nan), np.zeros((30, 1)), bars_per_year=252, seed=0)
