@@ -69,7 +69,7 @@ def create_campaign(lab: Lab, config: CampaignConfig) -> str:
     """
     snapshots = [lab.catalogue.latest(symbol, config.timeframe) for symbol in config.instruments]
     settings = lab.settings.research
-    protocol = Protocol(k_best=settings.k_best, q=settings.q, risk_free_rate=settings.risk_free_rate)
+    protocol = Protocol(k_best=settings.k_best, q=settings.q)
     proposed = _zones(lab, snapshots)
     view = BarStore(lab.catalogue, proposed, pinned=snapshots).search()
     for snapshot in snapshots:

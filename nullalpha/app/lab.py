@@ -7,6 +7,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from functools import cached_property, lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from nullalpha.tools.desk import Desk
     from nullalpha.tools.door import ToolDoor
 
-_COMPUTING = ("core", "data", "strategy", "engines")
+_COMPUTING = ("agents", "core", "data", "engines", "graphs", "strategy")
+_COMPUTING_LIBRARIES = ("TA-Lib", "arch", "numba", "numpy", "optuna", "scipy", "torch")
 
 
 class Lab:
@@ -145,7 +147,8 @@ Interrupted = Callable[[], bool]
 
 @lru_cache(maxsize=1)
 def code_version() -> str:
-    """Return the hash of every source file that figures depend on; part of each operation's key."""
+    """Return the hash of all that figures depend on: source files and the libraries that compute; part of each operation's key."""
     package = Path(__file__).parent.parent
     files = sorted(path for part in _COMPUTING for path in (package / part).rglob("*.py"))
-    return sha256_hex("".join(f"{path.relative_to(package)}:{sha256_hex(path.read_bytes())}\n" for path in files))
+    lines = [f"{path.relative_to(package)}:{sha256_hex(path.read_bytes())}" for path in files]
+    return sha256_hex("\n".join([*lines, *(f"{name} {version(name)}" for name in _COMPUTING_LIBRARIES)]))

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
+from nullalpha.app.campaigns import refuse_other_code
 from nullalpha.app.hosting import build_context, designer_of
+from nullalpha.app.reporting import write_report
 from nullalpha.core.errors import NullAlphaError, RefusedError
 from nullalpha.core.ids import derived_id
 from nullalpha.engines.evidence.lockbox_stream import LockboxStream
@@ -37,11 +39,13 @@ def promote(lab: Lab, experiment_id: str, actor: str) -> Promotion:
     """Open the lockbox for one shortlisted strategy and judge it there.
 
     Raises:
-        RefusedError: if it is not shortlisted, or the lockbox was opened for this strategy before.
+        RefusedError: if it is not shortlisted, a model that may know the future had a part in it, the code has changed since, the lockbox
+            was opened for this strategy before, or another opening is unfinished.
         NotFoundError: if there is no such experiment.
     """
     row = lab.stores.experiments.get(experiment_id)
-    verdicts = {a.stage: a.verdict for a in lab.stores.experiments.assessments([experiment_id]).get(experiment_id, [])}
+    assessed = {a.stage: a for a in lab.stores.experiments.assessments([experiment_id]).get(experiment_id, [])}
+    verdicts = {stage: a.verdict for stage, a in assessed.items()}
     if verdicts.get("validation") != "shortlist" or row.campaign_id is None or row.fingerprint is None:
         stands = verdicts.get("validation") or verdicts.get("search") or "not judged"
         raise RefusedError(
@@ -50,25 +54,34 @@ def promote(lab: Lab, experiment_id: str, actor: str) -> Promotion:
             value=experiment_id,
             suggestion="`nullalpha experiments list --verdict shortlist` shows those that are",
         )
-    _refuse_contaminated(lab, row.designer, row.campaign_id)
+    looked_at = assessed["validation"].figures.get("looked_at", experiment_id)
+    if looked_at != experiment_id:
+        raise RefusedError(
+            f"{experiment_id} rests on the look at {looked_at}, the same strategy in an earlier campaign",
+            path="experiment_id",
+            value=experiment_id,
+            suggestion=f"`nullalpha research promote {looked_at}` promotes what was validated",
+        )
+    refuse_other_code(lab.stores.campaigns.get(row.campaign_id))
+    _refuse_contaminated(lab, row.campaign_id)
     with HomeLease(lab.home):
         return _open(lab, experiment_id, row.campaign_id, row.fingerprint, actor)
 
 
-def _refuse_contaminated(lab: Lab, designer: str, campaign_id: str) -> None:
-    """Refuse what a language model designed unless the lockbox begins after the model's stated training cutoff."""
-    campaign, current = lab.stores.campaigns.get(campaign_id), lab.stores.looks.current_zones()
-    if designer != "llm" or current is None:
-        return
-    cutoff, begins = campaign.config.get("training_cutoff"), current[1].lockbox_start
-    if cutoff is None or cutoff >= begins:
-        stated = "states no training cutoff" if cutoff is None else f"may have been trained on data up to {cutoff}"
-        raise RefusedError(
-            f"contaminated: {campaign.config.get('model')} {stated}, and the lockbox begins on {begins}",
-            path="experiment_id",
-            value=cutoff,
-            suggestion="shortlisted it stays; set model.training_cutoff before a campaign, and use data from after it as the lockbox",
-        )
+def _refuse_contaminated(lab: Lab, campaign_id: str) -> None:
+    """Refuse what a language model had a part in, itself or by what the campaign recalled, unless the lockbox begins after its cutoff."""
+    current = lab.stores.looks.current_zones()
+    recalled = lab.stores.campaigns.fact(campaign_id, "recall") or {}
+    for model, cutoff in recalled.get("models", []):
+        begins = current[1].lockbox_start if current else ""
+        if cutoff is None or cutoff >= begins:
+            stated = "states no training cutoff" if cutoff is None else f"may have been trained on data up to {cutoff}"
+            raise RefusedError(
+                f"contaminated: {model} had a part in the design and {stated}, and the lockbox begins on {begins}",
+                path="experiment_id",
+                value=cutoff,
+                suggestion="shortlisted it stays; set model.training_cutoff before a campaign, and use data from after it as the lockbox",
+            )
 
 
 def _open(lab: Lab, experiment_id: str, campaign_id: str, fingerprint: str, actor: str) -> Promotion:
@@ -80,8 +93,17 @@ def _open(lab: Lab, experiment_id: str, campaign_id: str, fingerprint: str, acto
         raise RefusedError(
             f"the lockbox was opened for {row.name} before; a second look would not be evidence", path="experiment_id", value=experiment_id
         )
-    earlier = [(o.result["p"], o.result["result"] == "promoted") for o in openings if o.result and o.result.get("p") is not None]
-    stream = LockboxStream(campaign.protocol["q"], tuple(earlier))
+    blocking = next((o for o in openings if o.result is None and o.experiment_id != experiment_id), None)
+    if blocking is not None:
+        raise RefusedError(
+            f"the opening for {blocking.experiment_id} is unfinished; openings are judged in the order in which they were made",
+            path="experiment_id",
+            value=experiment_id,
+            suggestion=f"`nullalpha research promote {blocking.experiment_id}` finishes it",
+        )
+    judged = [o.result for o in openings if o.result is not None]
+    q = judged[0]["q"] if judged else campaign.protocol["q"]  # one stream an interval, at the rate that its first opening set
+    stream = LockboxStream(q, tuple((o["p"], o["result"] == "promoted") for o in judged))
     look_id = derived_id("l", "lockbox", experiment_id)
     opening = lab.stores.looks.open_lockbox(
         look_id,
@@ -112,7 +134,8 @@ def _open(lab: Lab, experiment_id: str, campaign_id: str, fingerprint: str, acto
         p_value = outcome.result["p_values"][0]
     decision = stream.test(1.0 if p_value is None else p_value)
     body = {"p": 1.0 if p_value is None else p_value, "result": "promoted" if decision.rejected else "not promoted"}
-    lab.stores.looks.put_result(look_id, {**body, "level": decision.level, "excess_sharpe": excess})
+    lab.stores.looks.put_result(look_id, {**body, "level": decision.level, "q": q, "excess_sharpe": excess})
+    write_report(lab, campaign_id, campaign.status, campaign.seconds)
     return Promotion(
         experiment_id=experiment_id,
         opening=look_id,

@@ -143,7 +143,7 @@ def _judge_validated(context: ResearchContext, row: ExperimentRow, looked_at: st
     figures = {"excess_sharpe": excess, "p_stepm": p_value, "n_joint": n_joint}
     if looked_at == row.id:
         context.stores.looks.put_result(_look_id(row.id), figures)
-    context.stores.experiments.put_assessment(row.id, "validation", verdict.verdict, verdict.reasons, figures)
+    context.stores.experiments.put_assessment(row.id, "validation", verdict.verdict, verdict.reasons, {**figures, "looked_at": looked_at})
     return verdict.verdict == "shortlist"
 
 

@@ -21,7 +21,7 @@ from nullalpha.strategy.plan import Plan
 from nullalpha.strategy.validate import parse_strategy
 
 MAX_ATTEMPTS = 5
-RECALL_BEST, RECALL_WORST, RECALL_LESSONS = 12, 4, 12
+RECALL_BEST, RECALL_WORST, RECALL_LESSONS, RECALL_CAMPAIGNS = 12, 4, 12, 3
 
 
 def recall(context: ResearchContext) -> None:
@@ -31,15 +31,27 @@ def recall(context: ResearchContext) -> None:
     earlier = [row for row in stores.campaigns.all() if row.id != campaign.id and row.created < campaign.created]
     usable = {row.id for row in earlier if row.zones_version == zones_version and row.config["timeframe"] == context.config.timeframe}
     ranked = _ranked(context, [row for row in stores.experiments.all() if row.campaign_id in usable and row.draft])
+    learned = [row.id for row in earlier if row.id in usable and row.config["designer"] != "person"]
     lessons = [
         lesson.text
-        for row in earlier[:3]
-        for lesson in stores.lessons.of_campaign(row.id)
-        if row.id in usable and lesson.window[1] <= validation_start
+        for campaign_id in learned[:RECALL_CAMPAIGNS]
+        for lesson in stores.lessons.of_campaign(campaign_id)
+        if lesson.window[1] <= validation_start
     ]
     chosen = ranked[:RECALL_BEST] + ranked[RECALL_BEST:][-RECALL_WORST:]
-    body = {"experiments": [row.id for row in chosen], "lessons": lessons[:RECALL_LESSONS]}
+    body = {"experiments": [row.id for row in chosen], "lessons": lessons[:RECALL_LESSONS], "models": _models(context, chosen)}
     stores.campaigns.put_fact(campaign.id, "recall", {**body, "hash": fingerprint(body)})
+
+
+def _models(context: ResearchContext, recalled: list[ExperimentRow]) -> list[list[str | None]]:
+    """Return (name, stated training cutoff) of every language model that had a part in what this campaign designs or recalls."""
+    found: set[tuple[str, str | None]] = set()
+    if context.config.designer == "llm":
+        found.add((context.config.model or "", context.config.training_cutoff))
+    for campaign_id in {row.campaign_id for row in recalled if row.campaign_id}:
+        known = context.stores.campaigns.fact(campaign_id, "recall") or {}
+        found |= {(name, cutoff) for name, cutoff in known.get("models", [])}
+    return [[name, cutoff] for name, cutoff in sorted(found, key=str)]
 
 
 def design(context: ResearchContext, generation: int, attempt: int, n: int) -> None:
@@ -185,13 +197,16 @@ def _outcomes(context: ResearchContext, rows: list[ExperimentRow]) -> tuple[Tria
     for row in rows:
         if row.draft is None:
             continue
-        search = next((a for a in assessed.get(row.id, []) if a.stage == "search"), None)
+        verdicts = {a.stage: a for a in assessed.get(row.id, [])}
+        search = verdicts.get("search")
+        shortlisted = "validation" in verdicts and verdicts["validation"].verdict == "shortlist"
+        verdict = "shortlist" if shortlisted else search.verdict if search else None  # of sealed zones, this word alone
         outcomes.append(
             TrialOutcome(
                 draft=Draft.model_validate(row.draft),
                 parameters=row.parameters or {},
                 excess_sharpe=search.figures.get("excess_sharpe") if search else None,
-                verdict=search.verdict if search else None,  # type: ignore[arg-type]
+                verdict=verdict,  # type: ignore[arg-type]
                 trade_share=_trade_share(context, search),
             )
         )

@@ -34,8 +34,7 @@ def campaign_result(stores: Stores, home: Path, campaign_id: str, *, person: boo
     experiments = [e for e in stores.experiments.of_campaign(campaign_id) if e.fingerprint]
     report = stores.campaigns.fact(campaign_id, "report") if person else None  # the page shows figures of the sealed zones
     note = stores.campaigns.fact(campaign_id, "note")
-    ids = {e.id for e in experiments}
-    openings = [look for look in stores.looks.all("lockbox") if look.experiment_id in ids]
+    openings = stores.looks.all("lockbox", row.zones_version)  # the home's, because what is left of the lockbox is the home's
     return CampaignResult(
         campaign_id=row.id,
         status=row.status,  # type: ignore[arg-type]
@@ -119,7 +118,9 @@ def _metrics(search: AssessmentRow | None, deflation: dict[str, Any], experiment
 
 
 def _validation(validation: AssessmentRow | None) -> Validation | None:
-    return None if validation is None else Validation(**validation.figures)
+    if validation is None:
+        return None
+    return Validation(**{key: value for key, value in validation.figures.items() if key in Validation.model_fields})
 
 
 def _opening(look: Any, person: bool) -> LockboxOpeningRecord:
