@@ -27,7 +27,6 @@ class ArtifactStore:
         target = self.root / digest / name
         if target.exists() and target.stat().st_size == len(data):
             return digest
-        target.parent.mkdir(parents=True, exist_ok=True)
         write_durably(target, data)
         return digest
 
@@ -61,25 +60,33 @@ class ArtifactStore:
 
 
 def write_durably(target: Path, data: bytes) -> None:
-    """Write a file so that after a crash it is whole or absent.
+    """Write a file, and its folder if need be, so that after a crash it is whole or absent.
 
     Raises:
         StorageFullError: when the disk is full; nothing half-written stays.
     """
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
+        made = not target.parent.is_dir()
+        target.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync_folder(target.parent)
+        if made:
+            _sync_folder(target.parent.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFullError(f"no space left to write {target}", path=str(target)) from error
         raise
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -28,3 +28,4 @@ class CampaignConfig(BaseModel):
     require_shortlist: bool = Field(default=False, description="finish with exit code 3 unless something was shortlisted")
     model: str | None = None
     api_base: str | None = None
+    training_cutoff: str | None = Field(default=None, description="the model's stated one, ISO date")

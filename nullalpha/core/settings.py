@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings.exceptions import SettingsError as UnreadableVariableError
 
 from nullalpha.core.errors import SettingsError
 
@@ -22,12 +23,14 @@ class _Section(BaseModel):
 class ModelSettings(_Section):
     """The language model that `--designer llm` asks; nothing is asked unless a model is named.
 
-    `api_key_env` names an environment variable; the key itself is never stored.
+    `api_key_env` names an environment variable; the key itself is never stored. `training_cutoff` is the model's stated one: its
+    strategies can be promoted only where the lockbox begins after it, because a model may have read about the future.
     """
 
     name: str | None = None
     api_base: str = "http://127.0.0.1:8000/v1"
     api_key_env: str | None = None
+    training_cutoff: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
     context_tokens: int = Field(default=8192, ge=1024)
     deadline_seconds: float = Field(default=300.0, gt=0)
     max_repairs: int = Field(default=3, ge=0, le=10)
@@ -40,7 +43,6 @@ class ResearchSettings(_Section):
     trials: int = Field(default=24, ge=1, le=100_000)
     k_best: int = Field(default=8, ge=1, le=64)
     q: float = Field(default=0.10, gt=0, lt=1)
-    risk_free_rate: float = Field(default=0.0, ge=0, le=0.5)
     validation_from: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
     lockbox_from: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
 
@@ -98,5 +100,7 @@ def load_settings(home: Path) -> Settings:
         raise SettingsError(
             f"settings: {where}: {first['msg']}", path=where, value=first.get("input"), suggestion=f"see {path} and NULLALPHA_* variables"
         ) from error
+    except UnreadableVariableError as error:
+        raise SettingsError(f"settings: {error}", suggestion="a section's variable is named e.g. NULLALPHA_MODEL__NAME") from error
     except ValueError as error:
         raise SettingsError(f"{path} is not valid TOML: {error}", path=str(path)) from error

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from nullalpha.core.clock import utc_now
@@ -60,14 +60,22 @@ class Ledger:
                 path=str(path),
                 suggestion="check that the folder is writable, or choose another with --home DIR",
             ) from error
-        except (sqlite3.DatabaseError, LookupError) as error:
+        except (DatabaseError, sqlite3.DatabaseError, LookupError) as error:
             raise HomeError(
-                f"{path} is not a NullAlpha ledger: {error}", path=str(path), suggestion="choose another with --home DIR"
+                f"{path} is not a ledger of this NullAlpha: {getattr(error, 'orig', error)}",
+                path=str(path),
+                suggestion="choose another with --home DIR",
             ) from error
         return ledger
 
     def _migrate(self) -> None:
-        if self.revision() != SCHEMA_REVISION:
+        revision = self.revision()
+        if revision is None:
+            with self.engine.connect() as connection:
+                foreign = inspect(connection).get_table_names()
+            if foreign and self.revision() is None:  # a neighbour may have made the ledger between the two looks
+                raise LookupError(f"it is a database with tables of its own ({', '.join(foreign[:3])})")
+        if revision != SCHEMA_REVISION:
             from nullalpha.memory.migrate import upgrade  # noqa: PLC0415  (alembic is needed once in a ledger's life)
 
             upgrade(self.engine)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 
 from nullalpha.core.errors import HomeError, RefusedError
+
+LOOKS = 10
+LOOK_SECONDS = 0.02
 
 
 class HomeLease:
@@ -24,14 +28,8 @@ class HomeLease:
         Raises:
             HomeError: if the lock file cannot be opened.
         """
-        try:
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise HomeError(f"cannot open {self._path}: {error.strerror}", path=str(self._path)) from error
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(file)
+        file = self._locked(fcntl.LOCK_EX)
+        if file is None:
             return False
         os.ftruncate(file, 0)
         os.pwrite(file, json.dumps({"pid": os.getpid()}).encode(), 0)
@@ -46,12 +44,16 @@ class HomeLease:
             return None
 
     def held_elsewhere(self) -> bool:
-        """Return whether another process holds the lease now."""
+        """Return whether another process holds the lease now.
+
+        Looks with a shared lock, so that two who look do not take each other for the holder.
+        """
         if self._file is not None:
             return False
-        if not self.try_acquire():
+        file = self._locked(fcntl.LOCK_SH)
+        if file is None:
             return True
-        self.release()
+        os.close(file)
         return False
 
     def release(self) -> None:
@@ -59,14 +61,28 @@ class HomeLease:
             os.close(self._file)
             self._file = None
 
+    def _locked(self, mode: int) -> int | None:
+        try:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise HomeError(f"cannot open {self._path}: {error.strerror}", path=str(self._path)) from error
+        try:
+            fcntl.flock(file, mode | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            return None
+        return file
+
     def __enter__(self) -> HomeLease:
-        if not self.try_acquire():
-            raise RefusedError(
-                f"another process (pid {self.holder()}) hosts this home's campaigns",
-                path=str(self._path),
-                suggestion="wait for it, stop it, or use another --home",
-            )
-        return self
+        for _ in range(LOOKS):  # somebody may just be looking, which takes microseconds
+            if self.try_acquire():
+                return self
+            time.sleep(LOOK_SECONDS)
+        raise RefusedError(
+            f"another process (pid {self.holder()}) hosts this home's campaigns",
+            path=str(self._path),
+            suggestion="wait for it, stop it, or use another --home",
+        )
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.release()

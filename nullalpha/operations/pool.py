@@ -6,6 +6,7 @@ dies is tried once more on a fresh one.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from nullalpha.core.egress import EGRESS_SWITCHES, SAFETY_SWITCHES
-from nullalpha.core.errors import CancelledError, NullAlphaError, OperationError, WorkerDiedError
+from nullalpha.core.errors import CancelledError, OperationError, WorkerDiedError
 from nullalpha.operations.jobs import ProgressSink
 
 SILENT_SECONDS = 120.0
@@ -51,12 +52,13 @@ class Executor(Protocol):
         ...
 
 
-@dataclass
+@dataclass(eq=False)
 class _Order:
     kind: str
-    payload: Mapping[str, Any]
+    line: bytes
     progress: ProgressSink
     future: Future[dict[str, Any]]
+    cancelled: bool = False
 
 
 class WorkerPool:
@@ -73,6 +75,9 @@ class WorkerPool:
         self._orders: queue.Queue[_Order | None] = queue.Queue()
         self._closing = threading.Event()
         self._workers: list[_Worker | None] = [None] * n_workers
+        self._lock = threading.Lock()  # guards the two below
+        self._unsettled: set[_Order] = set()
+        self._running: dict[int, _Worker] = {}
         logs.mkdir(parents=True, exist_ok=True)
         self._threads = [threading.Thread(target=self._serve, args=(i,), daemon=True) for i in range(n_workers)]
         for thread in self._threads:
@@ -85,27 +90,24 @@ class WorkerPool:
         self.close()
 
     def submit(self, kind: str, payload: Mapping[str, Any], progress: ProgressSink) -> Future[dict[str, Any]]:
-        """Queue a job; the future fails with `JobFailedError`, `WorkerDiedError` or `CancelledError`."""
-        future: Future[dict[str, Any]] = Future()
-        self._orders.put(_Order(kind, payload, progress, future))
-        return future
+        """Queue a job; the future fails with `JobFailedError`, `WorkerDiedError`, `CancelledError`, or with what `progress` raised."""
+        line = json.dumps({"kind": kind, "payload": payload}, allow_nan=False).encode() + b"\n"
+        order = _Order(kind, line, progress, Future())
+        with self._lock:
+            self._unsettled.add(order)
+        self._orders.put(order)
+        return order.future
 
     def pids(self) -> list[int]:
-        """Return the process ids of the living workers."""
+        """Return the process ids of the workers."""
         return [worker.pid for worker in self._workers if worker is not None]
 
     def abandon(self) -> None:
-        """Kill what runs and drop what waits; the pool stays usable."""
-        while True:
-            try:
-                order = self._orders.get_nowait()
-            except queue.Empty:
-                break
-            if order is not None:
-                order.future.set_exception(CancelledError("the job was dropped before it ran"))
-        for worker in self._workers:
-            if worker is not None:
-                worker.cancelled = True
+        """Kill what runs and drop what waits; the pool stays usable, and idle workers stay warm."""
+        with self._lock:
+            for order in self._unsettled:
+                order.cancelled = True
+            for worker in self._running.values():
                 worker.kill()
 
     def close(self) -> None:
@@ -118,56 +120,93 @@ class WorkerPool:
             thread.join(timeout=10)
 
     def _serve(self, index: int) -> None:
-        log = (self._logs / f"worker-{index}.log").open("a", encoding="utf-8")
-        worker = self._workers[index] = _Worker(self._artifacts, log)
-        while (order := self._orders.get()) is not None:
-            worker = self._attempts(index, worker, order, log)
-        worker.kill()
-        log.close()
+        with (self._logs / f"worker-{index}.log").open("a", encoding="utf-8") as log:
+            self._warm(index, log)
+            while (order := self._orders.get()) is not None:
+                if order.future.set_running_or_notify_cancel():
+                    self._attempts(index, order, log)
+            self._drop(index)
 
-    def _attempts(self, index: int, worker: _Worker, order: _Order, log: IO[str]) -> _Worker:
+    def _attempts(self, index: int, order: _Order, log: IO[str]) -> None:
         for attempt in range(1, MAX_TRIES + 1):
             try:
-                order.future.set_result(worker.run(order.kind, order.payload, order.progress))
-                return worker
+                result = self._begun(index, order, log).run(order)
+            except (JobFailedError, CancelledError) as error:  # the worker is ready for the next job, or was not asked
+                self._settle(index, order).set_exception(error)
+                return
             except WorkerDiedError as error:
-                cancelled = worker.cancelled
-                worker.kill()
-                worker = self._workers[index] = _Worker(self._artifacts, log)
-                if cancelled or self._closing.is_set():
-                    order.future.set_exception(CancelledError("the job was cancelled"))
-                    return worker
-                if attempt == MAX_TRIES:
-                    order.future.set_exception(error)
-            except NullAlphaError as error:
-                order.future.set_exception(error)
-                return worker
+                self._replace(index, log)
+                if order.cancelled or attempt == MAX_TRIES:
+                    self._settle(index, order).set_exception(CancelledError("the job was cancelled") if order.cancelled else error)
+                    return
+            except Exception as error:  # noqa: BLE001  (the caller's own sink raised: its error is the caller's, but the worker is still at it)
+                self._replace(index, log)
+                self._settle(index, order).set_exception(error)
+                return
+            else:
+                self._settle(index, order).set_result(result)
+                return
+
+    def _begun(self, index: int, order: _Order, log: IO[str]) -> _Worker:
+        worker = self._workers[index]
+        if worker is None:
+            worker = self._workers[index] = _Worker(self._artifacts, log)
+        with self._lock:
+            if order.cancelled or self._closing.is_set():
+                raise CancelledError("the job was dropped before it ran")
+            self._running[index] = worker
         return worker
+
+    def _settle(self, index: int, order: _Order) -> Future[dict[str, Any]]:
+        with self._lock:
+            self._running.pop(index, None)
+            self._unsettled.discard(order)
+        return order.future
+
+    def _replace(self, index: int, log: IO[str]) -> None:
+        self._drop(index)
+        if not self._closing.is_set():
+            self._warm(index, log)
+
+    def _warm(self, index: int, log: IO[str]) -> None:
+        with contextlib.suppress(WorkerDiedError):  # then the next job tries again, and says why
+            self._workers[index] = _Worker(self._artifacts, log)
+
+    def _drop(self, index: int) -> None:
+        with self._lock:
+            self._running.pop(index, None)
+        worker, self._workers[index] = self._workers[index], None
+        if worker is not None:
+            worker.close()
 
 
 class _Worker:
+    """One process; only its own thread talks to it and closes it, any thread may kill it."""
+
     def __init__(self, artifacts: Path, log: IO[str]) -> None:
         environment = os.environ | EGRESS_SWITCHES | SAFETY_SWITCHES
         environment |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
         command = [sys.executable, "-m", "nullalpha.operations.worker", str(artifacts), str(os.getpid())]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, process_group=0
-        )
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, process_group=0
+            )
+        except OSError as error:
+            raise WorkerDiedError(f"no worker could be started: {error.strerror}", suggestion="use fewer --workers") from error
         self._buffer = b""
         self.pid = self._process.pid
-        self.cancelled = False
 
-    def run(self, kind: str, payload: Mapping[str, Any], progress: ProgressSink) -> dict[str, Any]:
+    def run(self, order: _Order) -> dict[str, Any]:
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps({"kind": kind, "payload": payload}, allow_nan=False).encode() + b"\n")
+            self._process.stdin.write(order.line)
             self._process.stdin.flush()
-        except (BrokenPipeError, ValueError) as error:
-            raise WorkerDiedError(f"the worker for {kind} was gone before it began", value=kind) from error
+        except BrokenPipeError as error:
+            raise WorkerDiedError(f"the worker for {order.kind} was gone before it began", value=order.kind) from error
         while True:
-            message = self._next(kind)
+            message = self._next(order.kind)
             if message["event"] == "progress":
-                progress(message["body"])
+                order.progress(message["body"])
             elif message["event"] == "done":
                 result: dict[str, Any] = message["result"]
                 return result
@@ -192,9 +231,12 @@ class _Worker:
     def kill(self) -> None:
         if self._process.poll() is None:
             self._process.kill()
+
+    def close(self) -> None:
+        self.kill()
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None and not self.cancelled:
+            if stream is not None:
                 _close_quietly(stream)
 
 

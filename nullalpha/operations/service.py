@@ -89,8 +89,9 @@ class Operations:
                 waiting = self._start(requests, waiting, running, outcomes, campaign_id, progress)
                 done, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED) if running else (set(), set())
                 for future in done:
-                    index, row = running.pop(future)
+                    index, row = running[future]
                     outcomes[index] = self._settle(row, future)
+                    del running[future]
                 if cancelled():
                     raise CancelledError("stopped on request; the finished part is kept")
                 if not running and waiting:
@@ -133,10 +134,19 @@ class Operations:
                 outcomes[index] = Outcome(claim.row.id, claim.row.result, None, reused=True)
             elif claim.granted:
                 mine.add(claim.row.id)
-                running[self._executor.submit(request.kind, request.payload, progress)] = (index, claim.row)
+                running[self._submit(request, claim.row, progress)] = (index, claim.row)
             else:
                 held.append(index)
         return held
+
+    def _submit(
+        self, request: OperationRequest, row: OperationRow, progress: Callable[[Mapping[str, Any]], None]
+    ) -> Future[dict[str, Any]]:
+        try:
+            return self._executor.submit(request.kind, request.payload, progress)
+        except BaseException:
+            self._store.release(row.id, owner=self._owner, epoch=row.epoch)
+            raise
 
     def _settle(self, row: OperationRow, future: Future[dict[str, Any]]) -> Outcome:
         try:

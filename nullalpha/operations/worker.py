@@ -55,7 +55,7 @@ def _run(request: Mapping[str, Any], artifacts: ArtifactStore, answers: TextIO, 
         return {"event": "failed", "error": OperationError("the worker ran out of memory", suggestion="use fewer --workers").to_dict()}
     except Exception as error:  # noqa: BLE001  (the door of this process: everything leaves it typed, with its trace in the log)
         traceback.print_exc(file=sys.stderr)
-        message = f"{request['kind']} failed: {type(error).__name__}: {error}"
+        message = f"{request['kind']} failed in a way that it did not foresee ({type(error).__name__})"
         return {"event": "failed", "error": OperationError(message, suggestion="the worker's log holds the trace").to_dict()}
     return {"event": "done", "result": result}
 

@@ -34,7 +34,7 @@ p = xllamacpp.CommonParams()
 p.model.path = sys.argv[1]
 p.model_alias = {"tiny"}
 p.hostnames = ["127.0.0.1"]
-p.port = 0
+p.port = int(sys.argv[2])
 p.n_ctx, p.n_parallel, p.n_predict = 32768, 1, 2048
 p.warmup, p.use_jinja, p.offline, p.verbosity = False, True, True, 0
 p.cpuparams.n_threads = 1
@@ -52,11 +52,11 @@ class TinyModel:
 
 
 @contextmanager
-def tiny_model_server(folder: Path, seed: int = 7) -> Iterator[TinyModel]:
-    """Write the model into a folder and serve it on a free port of loopback until the block ends."""
+def tiny_model_server(folder: Path, seed: int = 7, port: int = 0) -> Iterator[TinyModel]:
+    """Write the model into a folder and serve it on a port of loopback (0: any free one) until the block ends."""
     path = folder / "tiny.gguf"
     write_tiny_model(path, seed)
-    command = [sys.executable, "-c", _SERVE, str(path)]
+    command = [sys.executable, "-c", _SERVE, str(path), str(port)]
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
     try:

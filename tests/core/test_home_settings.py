@@ -1,0 +1,107 @@
+"""Settings: a home's TOML file, the environment over it, and typed refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from nullalpha.core.errors import SettingsError
+from nullalpha.core.settings import Settings, default_home, load_settings
+
+
+@pytest.fixture
+def settled(tmp_path: Path) -> Path:
+    (tmp_path / "settings.toml").write_text(
+        'workers = 3\ndevice = "cpu"\n[model]\nname = "openai/file"\ncontext_tokens = 2048\n[research]\nvalidation_from = "2012-01-01"\n'
+    )
+    return tmp_path
+
+
+def test_a_home_without_a_file_has_the_defaults(tmp_path: Path) -> None:
+    assert load_settings(tmp_path).model_dump() == Settings().model_dump()
+    assert load_settings(tmp_path / "not" / "there").model_dump() == Settings().model_dump()
+    assert Settings().model.name is None
+    assert not Settings().model.allow_remote
+
+
+def test_the_file_is_read(settled: Path) -> None:
+    settings = load_settings(settled)
+    assert (settings.workers, settings.device, settings.model.name) == (3, "cpu", "openai/file")
+    assert settings.research.validation_from == "2012-01-01"
+
+
+def test_a_variable_overrules_the_file_key_by_key(settled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NULLALPHA_WORKERS", "5")
+    monkeypatch.setenv("NULLALPHA_MODEL__NAME", "ollama_chat/env")
+    settings = load_settings(settled)
+    assert settings.workers == 5
+    assert settings.model.name == "ollama_chat/env"
+    assert settings.model.context_tokens == 2048
+
+
+def test_one_homes_file_is_not_anothers(settled: Path, tmp_path: Path) -> None:
+    assert load_settings(settled).workers == 3
+    assert load_settings(tmp_path / "other").workers is None
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("wrokers = 3", "wrokers"),
+        ("[model]\nnmae = 'x'", "model.nmae"),
+        ("workers = 0", "workers"),
+        ("workers = 'many'", "workers"),
+        ("device = 'gpu'", "device"),
+        ("[research]\nq = 1.5", "research.q"),
+        ("[research]\nlockbox_from = 'soon'", "research.lockbox_from"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named_with_its_place(tmp_path: Path, text: str, path: str) -> None:
+    (tmp_path / "settings.toml").write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(tmp_path)
+    assert caught.value.path == path
+    assert str(tmp_path / "settings.toml") in str(caught.value.suggestion)
+
+
+@pytest.mark.parametrize("data", [b"workers = ", b"\xff\xfe", b"[model\n"])
+def test_a_file_that_is_no_toml_is_refused_by_name(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "settings.toml").write_bytes(data)
+    with pytest.raises(SettingsError, match=r"settings\.toml is not valid TOML"):
+        load_settings(tmp_path)
+
+
+def test_a_section_given_as_one_variable_is_no_fault_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NULLALPHA_MODEL", "openai/x")
+    with pytest.raises(SettingsError, match="model") as caught:
+        load_settings(tmp_path)
+    assert "TOML" not in caught.value.message
+    assert "NULLALPHA_MODEL__NAME" in str(caught.value.suggestion)
+
+
+def test_a_wrong_variable_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NULLALPHA_RESEARCH__TRIALS", "-1")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(tmp_path)
+    assert (caught.value.path, caught.value.value) == ("research.trials", "-1")
+
+
+def test_settings_cannot_be_changed_once_read(settled: Path) -> None:
+    settings = load_settings(settled)
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.workers = 9  # type: ignore[misc]
+
+
+def test_the_default_home_is_the_variables_else_the_persons(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NULLALPHA_HOME", str(tmp_path / "lab"))
+    assert default_home() == tmp_path / "lab"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NULLALPHA_HOME", "")
+    assert default_home() == tmp_path / ".nullalpha"
+
+
+def test_the_number_of_workers_is_at_least_one_and_at_most_what_was_asked() -> None:
+    assert 1 <= Settings().n_workers() <= 8
+    assert Settings(workers=12).n_workers() == 12
