@@ -147,7 +147,9 @@ def ensure_supervisor(lab: Lab) -> int | None:
 def _zones(lab: Lab, snapshots: list[Snapshot]) -> Zones:
     """Return the home's zones or, before its first campaign, those that it would get."""
     current = lab.stores.looks.current_zones()
+    wanted = lab.settings.research
     if current is not None:
+        _refuse_moved_zones(current[1], wanted.validation_from, wanted.lockbox_from)
         return current[1]
     proposed = propose_zones(min(s.first for s in snapshots)[:10], max(s.last for s in snapshots)[:10])
     wanted = lab.settings.research

@@ -72,11 +72,12 @@ def import_(
     commission: Annotated[float, typer.Option(help="Fraction of notional a side.")] = 0.0001,
     half_spread_bps: float = 1.0,
     slippage_bps: float = 1.0,
+    replace: Annotated[bool, typer.Option("--replace", help="Let these bars stand for a symbol that is there already.")] = False,
     home: Home = None,
     json: Json = False,
 ) -> None:
     """Take in a CSV of bars; a file with errors imports nothing."""
-    from nullalpha.core.errors import UsageError, nearest
+    from nullalpha.core.errors import RefusedError, UsageError, nearest
     from nullalpha.data.instruments import Costs, Instrument
     from nullalpha.data.sources.registry import FILE_READERS
 
@@ -91,6 +92,14 @@ def import_(
         instrument.upper(), file.stem, calendar, currency, "open" if fill_basis == "open" else "close", sessions_per_year, costs, source
     )
     lab = open_lab(home)
+    standing = [s for s in lab.catalogue.snapshots() if s.instrument.symbol == described.symbol]
+    if standing and standing[-1].instrument != described and not replace:
+        raise RefusedError(
+            f"{described.symbol} is there already ({standing[-1].instrument.name}, from {standing[-1].source})",
+            path="--instrument",
+            value=described.symbol,
+            suggestion="choose another symbol, or --replace it for campaigns from now on (earlier ones keep their bars)",
+        )
     snapshot = lab.catalogue.ingest(FILE_READERS[source](file, described, timeframe))
     findings = [asdict(f) for f in snapshot.findings]
     body = {

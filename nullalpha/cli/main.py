@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import typer
-from click.exceptions import Abort, ClickException, Exit
+from typer import Abort, Exit, TyperException
 
 from nullalpha import __version__
 from nullalpha.cli import data, experiments, memory, research, run, strategy, system
@@ -58,8 +58,9 @@ def main() -> None:
         sys.exit(stop.exit_code)
     except (Abort, KeyboardInterrupt):
         sys.exit(fail(CancelledError("cancelled")))
-    except ClickException as error:
-        sys.exit(fail(UsageError(error.format_message(), suggestion="see --help")))
+    except TyperException as error:
+        message = error.format_message()  # empty when a group without a command has just printed its help
+        sys.exit(fail(UsageError(message, suggestion="see --help")) if message else UsageError.exit_code)
     except NullAlphaError as error:
         sys.exit(fail(error))
     except BrokenPipeError:

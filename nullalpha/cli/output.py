@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Home = Annotated[Path | None, typer.Option("--home", help="The lab's folder; default $NULLALPHA_HOME or ~/.nullalpha.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 
+PIPE_WIDTH = 240
+
 
 def open_lab(home: Path | None) -> Lab:
     """Return the lab at `home` or at the default place."""
@@ -49,10 +51,10 @@ def console() -> Console:
 
 
 def show(renderable: object) -> None:
-    """Print a result for people on stdout."""
+    """Print a result for people on stdout; wide where no terminal says how wide, so that nothing is cut."""
     from rich.console import Console
 
-    Console().print(renderable)
+    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(renderable)
 
 
 def fail(error: NullAlphaError) -> int:

@@ -13,6 +13,7 @@ import typer
 from nullalpha.cli.output import Home, Json, call, console, emit_json, number, open_lab, show
 
 if TYPE_CHECKING:
+    from nullalpha.app.hosting import Host
     from nullalpha.app.lab import Lab
     from nullalpha.tools.contract import CampaignResult
 
@@ -20,6 +21,7 @@ app = typer.Typer(help="Research campaigns: run, follow, resume, read.", no_args
 JsonLines = Annotated[bool, typer.Option("--jsonl", help="Print every event as a JSON line, then the result.")]
 Workers = Annotated[int | None, typer.Option(min=1, max=256, help="Worker processes; no figure depends on it.")]
 FOLLOW_SECONDS = 0.25
+RESUMABLE = ("stopped", "paused", "waiting_for_model", "failed")
 FINAL = {"done": 0, "failed": 1, "budget_exhausted": 4, "stopped": 130, "paused": 1, "waiting_for_model": 1}
 
 
@@ -56,6 +58,7 @@ def run(
         require_shortlist=require_shortlist,
         model=model or lab.settings.model.name,
         api_base=api_base or lab.settings.model.api_base,
+        training_cutoff=lab.settings.model.training_cutoff,
     )
     return _host_or_follow(lab, create_campaign(lab, config), workers, json, jsonl)
 
@@ -138,7 +141,7 @@ def _config(lab: Lab, **values: Any) -> Any:
             "--designer llm needs a model", path="--model", suggestion="e.g. --model openai/NAME --api-base http://127.0.0.1:8000/v1"
         )
     if values["designer"] != "llm":
-        values |= {"model": None, "api_base": None}
+        values |= {"model": None, "api_base": None, "training_cutoff": None}
     try:
         return CampaignConfig(**values)
     except ValidationError as error:
@@ -148,29 +151,50 @@ def _config(lab: Lab, **values: Any) -> Any:
 
 
 def _host_or_follow(lab: Lab, campaign_id: str, workers: int | None, json: bool, jsonl: bool) -> int:
-    """Host the campaign here unless another process hosts this home, then follow that one; return the exit code."""
-    from nullalpha.app.hosting import Host, stop_on_signals
-    from nullalpha.core.errors import CancelledError
-    from nullalpha.operations.lease import HomeLease
+    """Host the campaign here, or follow it while another process hosts this home; return the exit code.
 
-    over = threading.Event()
+    When that process ends or was busy with another campaign, this one takes over.
+    """
+    from nullalpha.app.campaigns import SupervisedCampaigns
+    from nullalpha.app.hosting import Host, stop_on_signals
+    from nullalpha.core.errors import CancelledError, NullAlphaError
+
+    over, host = threading.Event(), Host(lab, workers)
     watcher = threading.Thread(target=_follow, args=(lab, campaign_id, over, json, jsonl), daemon=True)
-    elsewhere = HomeLease(lab.home).held_elsewhere()
-    host = Host(lab, workers)
+    hosting = threading.Event()
     watcher.start()
     try:
-        if elsewhere:
-            with stop_on_signals(lambda: lab.stores.campaigns.request_stop(campaign_id)):
-                watcher.join()
-        else:
-            with stop_on_signals(host.stop):
-                host.run(campaign_id)
+        with stop_on_signals(lambda: host.stop() if hosting.is_set() else SupervisedCampaigns(lab).stop(campaign_id)):
+            while watcher.is_alive() and not _hosted(lab, host, campaign_id, hosting):
+                watcher.join(FOLLOW_SECONDS)
     except CancelledError:
         pass  # the status says it, and so does the exit code
+    except NullAlphaError as error:
+        if lab.stores.campaigns.get(campaign_id).status not in FINAL:
+            raise
+        sys.stderr.write(f"error: {error.message}\n")
     finally:
         over.set()
         watcher.join(timeout=10)
     return _finish(lab, campaign_id, json, jsonl)
+
+
+def _hosted(lab: Lab, host: Host, campaign_id: str, hosting: threading.Event) -> bool:
+    """Host the campaign to its end if nobody else hosts this home; return False if somebody does."""
+    from nullalpha.core.errors import RefusedError
+    from nullalpha.operations.lease import HomeLease
+
+    if HomeLease(lab.home).held_elsewhere():
+        return False
+    hosting.set()
+    try:
+        host.run(campaign_id)
+    except RefusedError:
+        if not HomeLease(lab.home).held_elsewhere():
+            raise
+        hosting.clear()  # somebody was quicker
+        return False
+    return True
 
 
 def _finish(lab: Lab, campaign_id: str, json: bool, jsonl: bool) -> int:
@@ -181,8 +205,8 @@ def _finish(lab: Lab, campaign_id: str, json: bool, jsonl: bool) -> int:
         emit_json(result)
     else:
         _summary(result, stdout=False)
-    if result.status == "stopped":
-        sys.stderr.write(f"stopped; `nullalpha research resume {campaign_id}` goes on from here\n")
+    if result.status in RESUMABLE:
+        sys.stderr.write(f"{result.status}; `nullalpha research resume {campaign_id}` goes on from here\n")
     code = FINAL.get(result.status, 1)
     wanted = lab.stores.campaigns.get(campaign_id).config["require_shortlist"]
     if code == 0 and wanted and not any(e.verdict == "shortlist" for e in result.experiments):

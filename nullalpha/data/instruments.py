@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
 from typing import Literal
+
+from nullalpha.core.errors import UsageError
+
+MAX_COMMISSION = 0.2
+MAX_BPS = 1000.0
+_SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9.^=_-]{0,19}")
 
 FillBasis = Literal["open", "close"]
 
@@ -21,6 +29,20 @@ class Costs:
     commission: float
     half_spread_bps: float
     slippage_bps: float
+
+    def __post_init__(self) -> None:
+        for name, value, most in (
+            ("commission", self.commission, MAX_COMMISSION),
+            ("half_spread_bps", self.half_spread_bps, MAX_BPS),
+            ("slippage_bps", self.slippage_bps, MAX_BPS),
+        ):
+            if not (math.isfinite(value) and 0.0 <= value <= most):
+                raise UsageError(
+                    f"{name} is {value}; a cost lies between 0 and {most:g}",
+                    path=name,
+                    value=value,
+                    suggestion="commission is a fraction of notional (0.0001 is one basis point); spread and slippage are basis points",
+                )
 
 
 @dataclass(frozen=True)
@@ -45,3 +67,19 @@ class Instrument:
     costs: Costs
     source: str
     survivorship: bool = False
+
+    def __post_init__(self) -> None:
+        if not _SYMBOL.fullmatch(self.symbol):
+            raise UsageError(
+                f"{self.symbol!r} is no symbol",
+                path="symbol",
+                value=self.symbol,
+                suggestion="use up to 20 of A-Z, 0-9 and . ^ = _ -, e.g. MYFUND",
+            )
+        if not 1 <= self.sessions_per_year <= 366:
+            raise UsageError(
+                f"sessions_per_year is {self.sessions_per_year}",
+                path="sessions_per_year",
+                value=self.sessions_per_year,
+                suggestion="252 for most exchanges, 260 for foreign exchange, 365 for crypto",
+            )

@@ -111,16 +111,20 @@ class ExperimentStore:
         return self._rows(select(experiments).order_by(experiments.c.ordinal))
 
     def count_trials(self, up_to_ordinal: int | None = None) -> int:
-        """Return how many designs saw data: those that compiled and were run, whatever came of it."""
+        """Return how many trials saw data: designs that compiled and were run, whatever came of it.
+
+        The same strategy computed once and looked at again (same operation) is one trial.
+        """
         query = (
-            select(func.count())
+            select(experiments.c.fingerprint, results.c.operation_id)
             .select_from(results.join(experiments, experiments.c.id == results.c.experiment_id))
             .where(results.c.stage == "search")
+            .distinct()
         )
         if up_to_ordinal is not None:
             query = query.where(experiments.c.ordinal <= up_to_ordinal)
         with self._ledger.read() as connection:
-            return int(connection.execute(query).scalar_one())
+            return len(connection.execute(query).all())
 
     def put_result(self, experiment_id: str, stage: str, status: str, body: Mapping[str, Any], operation_id: str | None) -> None:
         """Record the result of one stage (`search`, `attack`, `evidence`, `validation`, `lockbox`), once."""

@@ -75,10 +75,10 @@ class CampaignProgress:
         self._live = Live(self, console=console, refresh_per_second=_REFRESH_PER_SECOND, transient=True) if console.is_terminal else None
 
     def __enter__(self) -> Self:
+        if self._title:
+            self._print(self._title)
         if self._live is not None:
             self._live.start()
-        elif self._title:
-            self._print(self._title)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -17,7 +17,7 @@ from nullalpha.llm.endpoint import ModelEndpoint
 from tests.support.scripted_model import Reply, ScriptedModel, scripted_model
 
 MODELS = ("openai/tiny", "hosted_vllm/tiny", "ollama_chat/tiny")
-DEADLINE_SECONDS = 0.6
+DEADLINE_SECONDS = 0.5
 GOOD = '{"name": "x", "periods": [3]}'
 
 
@@ -29,7 +29,7 @@ class Idea(BaseModel):
 
 def endpoint_of(server: ScriptedModel, model: str = "openai/tiny", **changes: object) -> ModelEndpoint:
     base = server.base if model.startswith("ollama") else server.openai_base
-    return ModelEndpoint(model, base, **{"deadline_seconds": DEADLINE_SECONDS, "backoff_seconds": 0.01, **changes})  # type: ignore[arg-type]
+    return ModelEndpoint(model, base, **{"deadline_seconds": DEADLINE_SECONDS, "backoff_seconds": 0.001, **changes})  # type: ignore[arg-type]
 
 
 def ask(endpoint: ModelEndpoint, records: list[CallRecord], max_repairs: int = 3) -> Completion[Idea]:
