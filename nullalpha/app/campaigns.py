@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from nullalpha.app.endpoint import endpoint_of
 from nullalpha.core.campaign import CampaignConfig
 from nullalpha.core.clock import utc_now
 from nullalpha.core.egress import EGRESS_SWITCHES, SAFETY_SWITCHES
@@ -16,6 +17,7 @@ from nullalpha.core.ids import new_id
 from nullalpha.core.settings import SETTINGS_FILE
 from nullalpha.data.zones import BarStore, Zones, propose_zones
 from nullalpha.engines.protocol import Protocol, Span, walk_forward
+from nullalpha.llm.endpoint import refuse_remote
 from nullalpha.operations.lease import HomeLease
 
 if TYPE_CHECKING:
@@ -65,8 +67,11 @@ def create_campaign(lab: Lab, config: CampaignConfig) -> str:
     Raises:
         NotFoundError: if an instrument is not in the catalogue, with the nearest symbol.
         InsufficientBarsError: if the search zone holds too few bars of an instrument for the protocol's folds.
-        SettingsError: if the settings' zone dates do not fit.
+        SettingsError: if the settings' zone dates do not fit, or the model that would design is misnamed.
+        RefusedError: if that model is served beyond the user's own machines.
     """
+    if config.designer == "llm":
+        refuse_remote(endpoint_of(lab.settings.model, config.model, config.api_base))
     snapshots = [lab.catalogue.latest(symbol, config.timeframe) for symbol in config.instruments]
     settings = lab.settings.research
     protocol = Protocol(k_best=settings.k_best, q=settings.q)
@@ -152,7 +157,6 @@ def _zones(lab: Lab, snapshots: list[Snapshot]) -> Zones:
         _refuse_moved_zones(current[1], wanted.validation_from, wanted.lockbox_from)
         return current[1]
     proposed = propose_zones(min(s.first for s in snapshots)[:10], max(s.last for s in snapshots)[:10])
-    wanted = lab.settings.research
     if wanted.validation_from or wanted.lockbox_from:
         return Zones(
             proposed.search_start,
@@ -160,6 +164,21 @@ def _zones(lab: Lab, snapshots: list[Snapshot]) -> Zones:
             wanted.lockbox_from or proposed.lockbox_start,
         )
     return proposed
+
+
+def _refuse_moved_zones(zones: Zones, validation_from: str | None, lockbox_from: str | None) -> None:
+    """Refuse settings that name other zones than the home has: they were fixed by its first campaign."""
+    for name, wanted, stands in (
+        ("validation_from", validation_from, zones.validation_start),
+        ("lockbox_from", lockbox_from, zones.lockbox_start),
+    ):
+        if wanted is not None and wanted != stands:
+            raise SettingsError(
+                f"research.{name} is {wanted}, but this home's first campaign fixed it at {stands}",
+                path=f"research.{name}",
+                value=wanted,
+                suggestion=f"set it to {stands}, or use another --home",
+            )
 
 
 def _data_ref(snapshot: Snapshot) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nullalpha.agents.language import LanguageDesigner
+from nullalpha.app.endpoint import endpoint_of
 from nullalpha.llm.client import complete
-from nullalpha.llm.endpoint import ModelEndpoint
 
 if TYPE_CHECKING:
     from nullalpha.app.lab import Lab
@@ -16,15 +16,7 @@ if TYPE_CHECKING:
 
 def model_designer(lab: Lab, campaign_id: str, config: Mapping[str, Any]) -> LanguageDesigner:
     """Return the designer that asks the campaign's model; every call goes into the ledger."""
-    settings = lab.settings.model
-    endpoint = ModelEndpoint(
-        model=config["model"] or settings.name or "",
-        api_base=config["api_base"] or settings.api_base,
-        api_key_env=settings.api_key_env,
-        context_tokens=settings.context_tokens,
-        deadline_seconds=settings.deadline_seconds,
-        allow_remote=settings.allow_remote,
-    )
+    endpoint = endpoint_of(lab.settings.model, config["model"], config["api_base"])
     return LanguageDesigner(
         complete=complete,
         endpoint=endpoint,

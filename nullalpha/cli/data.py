@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nullalpha.cli.output import Home, Json, call, emit_json, open_lab, show
+from nullalpha.cli.output import Home, Json, audited, call, emit_json, open_lab, show
 
 app = typer.Typer(help="Bars: what there is, what is wrong with them, and taking in your own.", no_args_is_help=True)
 
@@ -100,7 +100,8 @@ def import_(
             value=described.symbol,
             suggestion="choose another symbol, or --replace it for campaigns from now on (earlier ones keep their bars)",
         )
-    snapshot = lab.catalogue.ingest(FILE_READERS[source](file, described, timeframe))
+    with audited(lab, "data_import", file=str(file), instrument=described.symbol):
+        snapshot = lab.catalogue.ingest(FILE_READERS[source](file, described, timeframe))
     findings = [asdict(f) for f in snapshot.findings]
     body = {
         "instrument": snapshot.instrument.symbol,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,6 +37,22 @@ def open_lab(home: Path | None) -> Lab:
 def call(lab: Lab, tool: str, **arguments: Any) -> Any:
     """Call a tool as the person at this terminal; files may lie anywhere that the person can read."""
     return lab.door("cli", person=True, path_root=Path("/")).call(tool, {k: v for k, v in arguments.items() if v is not None})
+
+
+@contextmanager
+def audited(lab: Lab, tool: str, **arguments: Any) -> Iterator[None]:
+    """Record what a person does here that no tool of the registry does: hosting, promoting, taking in bars."""
+    began, outcome = time.monotonic(), "unexpected"
+    try:
+        yield
+        outcome = "ok"
+    except NullAlphaError as error:
+        outcome = error.code
+        raise
+    finally:
+        if outcome != "home":
+            seconds = time.monotonic() - began
+            lab.stores.audit.tool_call(actor="cli", tool=tool, arguments=arguments, outcome=outcome, seconds=seconds)
 
 
 def emit_json(model: BaseModel | dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nullalpha.cli.output import Home, Json, call, console, emit_json, number, open_lab, show
+from nullalpha.cli.output import Home, Json, audited, call, console, emit_json, number, open_lab, show
 
 if TYPE_CHECKING:
     from nullalpha.app.hosting import Host
@@ -60,7 +60,9 @@ def run(
         api_base=api_base or lab.settings.model.api_base,
         training_cutoff=lab.settings.model.training_cutoff,
     )
-    return _host_or_follow(lab, create_campaign(lab, config), workers, json, jsonl)
+    with audited(lab, "campaign_start", trials=config.trials, designer=config.designer, seed=config.seed):
+        campaign_id = create_campaign(lab, config)
+    return _host_or_follow(lab, campaign_id, workers, json, jsonl)
 
 
 @app.command()
@@ -69,7 +71,8 @@ def resume(campaign_id: str, workers: Workers = None, home: Home = None, json: J
     from nullalpha.app.campaigns import queue_again
 
     lab = open_lab(home)
-    queue_again(lab, campaign_id)
+    with audited(lab, "campaign_resume", campaign_id=campaign_id):
+        queue_again(lab, campaign_id)
     return _host_or_follow(lab, campaign_id, workers, json, jsonl)
 
 
@@ -115,7 +118,9 @@ def promote(experiment_id: str, home: Home = None, json: Json = False) -> int:
     """Open the lockbox, once, for a shortlisted strategy; the opening is recorded before it is read. Exit 3 if it does not pass."""
     from nullalpha.app.promotion import promote as open_lockbox
 
-    outcome = open_lockbox(open_lab(home), experiment_id, "cli")
+    lab = open_lab(home)
+    with audited(lab, "lockbox_open", experiment_id=experiment_id):
+        outcome = open_lockbox(lab, experiment_id, "cli")
     if json:
         emit_json(outcome)
     else:
@@ -161,11 +166,11 @@ def _host_or_follow(lab: Lab, campaign_id: str, workers: int | None, json: bool,
 
     over, host = threading.Event(), Host(lab, workers)
     watcher = threading.Thread(target=_follow, args=(lab, campaign_id, over, json, jsonl), daemon=True)
-    hosting = threading.Event()
+    hosting, waiting = threading.Event(), threading.Event()
     watcher.start()
     try:
         with stop_on_signals(lambda: host.stop() if hosting.is_set() else SupervisedCampaigns(lab).stop(campaign_id)):
-            while watcher.is_alive() and not _hosted(lab, host, campaign_id, hosting):
+            while watcher.is_alive() and not _hosted(lab, host, campaign_id, hosting, waiting):
                 watcher.join(FOLLOW_SECONDS)
     except CancelledError:
         pass  # the status says it, and so does the exit code
@@ -179,12 +184,19 @@ def _host_or_follow(lab: Lab, campaign_id: str, workers: int | None, json: bool,
     return _finish(lab, campaign_id, json, jsonl)
 
 
-def _hosted(lab: Lab, host: Host, campaign_id: str, hosting: threading.Event) -> bool:
+def _hosted(lab: Lab, host: Host, campaign_id: str, hosting: threading.Event, waiting: threading.Event) -> bool:
     """Host the campaign to its end if nobody else hosts this home; return False if somebody does."""
     from nullalpha.core.errors import RefusedError
     from nullalpha.operations.lease import HomeLease
 
-    if HomeLease(lab.home).held_elsewhere():
+    lease = HomeLease(lab.home)
+    if lease.held_elsewhere():
+        if not waiting.is_set() and lab.stores.campaigns.get(campaign_id).status == "queued":
+            busy = [row.id for row in lab.stores.campaigns.with_status("running")]
+            console().print(
+                f"waiting: pid {lease.holder()} hosts this home, now with {', '.join(busy) or 'nothing'}; this campaign is queued"
+            )
+        waiting.set()
         return False
     hosting.set()
     try:
@@ -237,10 +249,9 @@ def _follow(lab: Lab, campaign_id: str, over: threading.Event, json: bool, jsonl
 
 
 def _frame(kind: str, body: dict[str, Any], status: Any) -> dict[str, Any]:
-    size = 8
     frame: dict[str, Any] = {
         "event": kind,
-        "n_generations": -(-status.trials // size),
+        "n_generations": status.n_generations,
         "best_name": status.best_name,
         "best_excess_sharpe": status.best_excess_sharpe,
         "trials_done": status.trials_done,
@@ -249,7 +260,7 @@ def _frame(kind: str, body: dict[str, Any], status: Any) -> dict[str, Any]:
         "budget_seconds": status.budget_seconds,
     }
     if kind == "stage":
-        frame |= {"stage": body["stage"], "generation": min(body["generation"] + 1, frame["n_generations"])}
+        frame |= {"stage": body["stage"], "generation": min(body["generation"] + 1, status.n_generations)}
     if kind == "progress" and "epoch" in body:
         frame |= {"done": body["epoch"], "total": body["epochs"]}
     return frame

@@ -13,19 +13,22 @@ import torch
 from nullalpha.core.artifacts import ArtifactStore
 from nullalpha.core.errors import NullAlphaError, TrainingDivergedError
 from nullalpha.core.fingerprint import derive_seed
+from nullalpha.data.bars import FloatArray, IntArray
 from nullalpha.data.instruments import Costs, Instrument
 from nullalpha.data.slices import read_slice
+from nullalpha.engines.evidence.benchmark import benchmark_fit
 from nullalpha.engines.evidence.bootstrap import sharpe_interval
 from nullalpha.engines.evidence.deflation import deflated_sharpe, expected_maximum_sharpe, minimum_track_length, probabilistic_sharpe
 from nullalpha.engines.evidence.lookahead import attack as attack_signal
 from nullalpha.engines.evidence.random_entry import random_entry
 from nullalpha.engines.evidence.sharpe import per_period_sharpe, sharpe_estimate
 from nullalpha.engines.evidence.stepm import stepm_p_values
+from nullalpha.engines.evidence.trials import effective_number_of_trials, overfitting_estimate
 from nullalpha.engines.experiment import ExperimentOutcome, MarketSeries, run_experiments, signal_of
 from nullalpha.engines.features.indicators.registry import VOCABULARY
 from nullalpha.engines.outcome_json import outcome_body
 from nullalpha.engines.protocol import Protocol, Span
-from nullalpha.engines.series import get_arrays
+from nullalpha.engines.series import Arrays, get_arrays
 from nullalpha.engines.training.fit import EpochProgress
 from nullalpha.engines.training.weights import weights_from_bytes
 from nullalpha.strategy.compile import compile_strategy
@@ -92,6 +95,7 @@ def evidence(payload: Payload, artifacts: ArtifactStore, _progress: Sink) -> dic
     returns, excess, held = arrays["returns"], arrays["excess"], arrays["holding_returns"]
     seed = derive_seed(payload["seed"], "evidence", payload["series"])
     raw, over, hold = (sharpe_estimate(series, factor) for series in (returns, excess, held))
+    market_fit = benchmark_fit(returns, held, factor)
     level, reps = protocol.interval_level, protocol.bootstrap_reps
     raw_band = sharpe_interval(returns, factor, seed, level=level, reps=reps)
     over_band = sharpe_interval(excess, factor, seed + 1, level=level, reps=reps)
@@ -108,6 +112,9 @@ def evidence(payload: Payload, artifacts: ArtifactStore, _progress: Sink) -> dic
         "min_track_sessions": minimum_track_length(returns),
         "buy_and_hold_sharpe": hold.value,
         "session_sharpe": per_period_sharpe(returns),
+        "alpha": market_fit.alpha,
+        "alpha_t": market_fit.alpha_t,
+        "beta": market_fit.beta,
         "random_entry_p": _random_entry_p(arrays, protocol, factor, seed + 2),
     }
     return {**{key: _finite(value) for key, value in figures.items()}, "series": payload["series"]}
@@ -116,13 +123,10 @@ def evidence(payload: Payload, artifacts: ArtifactStore, _progress: Sink) -> dic
 def joint_test(payload: Payload, artifacts: ArtifactStore, _progress: Sink) -> dict[str, Any]:
     """Test all validated strategies jointly: adjusted p-values, in the order of the series; one without a series enters as zeros."""
     stored = [None if sha is None else get_arrays(artifacts, sha) for sha in payload["series"]]
-    days = np.unique(np.concatenate([s["dates"] for s in stored if s is not None] or [np.zeros(0, np.int64)]))
-    if not len(days):
+    if all(series is None for series in stored):
         return {"p_values": [None] * len(stored)}
-    matrix = np.zeros((len(days), len(stored)))
-    for column, series in enumerate(stored):
-        if series is not None:
-            matrix[np.searchsorted(days, series["dates"]), column] = series["excess"]
+    nothing = (np.zeros(0, np.int64), np.zeros(0))
+    matrix = _aligned([nothing if series is None else (series["dates"], series["excess"]) for series in stored])
     return {"p_values": [_finite(p) for p in stepm_p_values(matrix, payload["seed"], reps=payload["reps"])]}
 
 
@@ -135,7 +139,34 @@ def deflate(payload: Payload, artifacts: ArtifactStore, _progress: Sink) -> dict
         returns = get_arrays(artifacts, sha)["returns"]
         dsr[experiment_id] = _finite(deflated_sharpe(returns, sharpes, n_trials)) if len(sharpes) > 1 else None
     luck = expected_maximum_sharpe(n_trials, float(sharpes.var(ddof=1))) if len(sharpes) > 1 else math.nan
-    return {"n_trials": n_trials, "expected_maximum_session_sharpe": _finite(luck), "dsr": dsr}
+    return {
+        "n_trials": n_trials,
+        "expected_maximum_session_sharpe": _finite(luck),
+        "dsr": dsr,
+        **_selection_figures([get_arrays(artifacts, sha) for _, sha in sorted(payload["series"].items())]),
+    }
+
+
+def _selection_figures(series: list[Arrays]) -> dict[str, Any]:
+    """Return how many different strategies the campaign's trials were, and what choosing the best of them is worth (CSCV)."""
+    if len(series) < 2:
+        return {"effective_trials": len(series) or None, "pbo": None, "probability_of_loss": None}
+    excess = _aligned([(arrays["dates"], arrays["excess"]) for arrays in series])
+    estimate = overfitting_estimate(excess)
+    return {
+        "effective_trials": effective_number_of_trials(_aligned([(arrays["dates"], arrays["returns"]) for arrays in series])),
+        "pbo": _finite(estimate.pbo),
+        "probability_of_loss": _finite(estimate.probability_of_loss),
+    }
+
+
+def _aligned(series: list[tuple[IntArray, FloatArray]]) -> FloatArray:
+    """Return (n_sessions, n_series) on the union of the dates; a session without a figure is 0."""
+    days = np.unique(np.concatenate([dates for dates, _ in series]))
+    matrix = np.zeros((len(days), len(series)))
+    for column, (dates, values) in enumerate(series):
+        matrix[np.searchsorted(days, dates), column] = values
+    return matrix
 
 
 def _outcome_json(

@@ -93,8 +93,9 @@ def deflate(context: ResearchContext) -> None:
     last = max((row.ordinal for row in mine), default=0)
     ordinals = {row.id: row.ordinal for row in experiments.all()}
     done = {i: r for i, r in experiments.results("evidence").items() if ordinals[i] <= last and r.status == "done"}
+    once = {r.body.get("series"): r for _, r in sorted(done.items(), key=lambda item: -ordinals[item[0]])}  # the earliest of each series
     identity = {
-        "trial_sharpes": [done[i].body.get("session_sharpe") for i in sorted(done, key=ordinals.__getitem__)],
+        "trial_sharpes": [r.body.get("session_sharpe") for r in reversed(once.values())],
         "n_trials": experiments.count_trials(last),
         "series": {row.id: done[row.id].body.get("series") for row in mine if row.id in done},
         "code": context.code_version,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, fields
-from typing import Any
+from dataclasses import fields
 
 from nullalpha.core.errors import NullAlphaError
 from nullalpha.engines.evidence.gates import EvidenceFigures, GateThresholds, judge
@@ -74,12 +72,6 @@ def assess(context: ResearchContext, experiment_id: str) -> None:
     figures["failed_gates"] = list(assessment.failed_gates)
     context.stores.experiments.put_assessment(row.id, "search", assessment.verdict, assessment.reasons, figures)
     context.emit("assessed", {"id": row.id, "name": row.name, "verdict": assessment.verdict, "excess_sharpe": figures.get("excess_sharpe")})
-
-
-def figures_as_json(figures: object) -> dict[str, Any]:
-    """Return a dataclass of figures as JSON: NaN becomes null, never 0."""
-    values = asdict(figures)  # type: ignore[call-overload]
-    return {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in values.items()}
 
 
 def _computed(context: ResearchContext, experiment_id: str) -> tuple[ExperimentRow, ResultRow | None]:

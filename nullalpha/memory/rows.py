@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Table, and_, select
+from sqlalchemy import Connection, Table, and_, select
 
 
 def insert_once(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
@@ -18,8 +18,3 @@ def insert_once(connection: Connection, table: Table, row: Mapping[str, Any]) ->
         return False
     connection.execute(table.insert().values(**row))
     return True
-
-
-def as_dict(row: RowMapping) -> dict[str, Any]:
-    """Return a row as a plain dict."""
-    return dict(row)

@@ -51,6 +51,9 @@ class Metrics(Contract):
     hit_rate: float | None = None
     fees_fraction: float | None = None
     buy_and_hold_sharpe: float | None = None
+    alpha: float | None = None
+    alpha_t: float | None = None
+    beta: float | None = None
     sessions: int | None = None
     sessions_per_year: int | None = None
 
@@ -97,6 +100,18 @@ class Lockbox(Contract):
     openings: list[LockboxOpeningRecord]
 
 
+class Selection(Contract):
+    """What choosing the best of this campaign's trials is worth: reported, gates nothing.
+
+    `effective_trials`: groups of trials that do the same. `pbo`: share of CSCV splits in which the best of one half is at or below the
+    median of the other. `probability_of_loss`: share in which its excess Sharpe ratio there is below 0.
+    """
+
+    effective_trials: int | None = None
+    pbo: float | None = None
+    probability_of_loss: float | None = None
+
+
 class CampaignResult(Contract):
     """One campaign, as `research run --json` prints it; `error` is what ended or paused it, None otherwise."""
 
@@ -108,6 +123,7 @@ class CampaignResult(Contract):
     experiments: list[ExperimentRecord]
     lessons: list[LessonRecord]
     lockbox: Lockbox
+    selection: Selection | None = None
     seconds: float
     home: str
     seed: int

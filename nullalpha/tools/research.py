@@ -50,6 +50,7 @@ class CampaignStatus(BaseModel):
     status: str
     stage: str | None
     generation: int | None
+    n_generations: int
     trials_done: int
     trials: int
     best_name: str | None
@@ -138,6 +139,7 @@ def campaign_status(desk: Desk, *, campaign_id: str, after: Annotated[int, Field
         stage=stage.get("stage"),
         generation=stage.get("generation"),
         trials_done=len({body["id"] for body in assessed}),
+        n_generations=-(-row.config["trials"] // row.protocol["generation_size"]),
         trials=row.config["trials"],
         best_name=best.get("name"),
         best_excess_sharpe=best.get("excess_sharpe"),

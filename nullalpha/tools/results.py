@@ -14,6 +14,7 @@ from nullalpha.tools.contract import (
     Lockbox,
     LockboxOpeningRecord,
     Metrics,
+    Selection,
     Validation,
 )
 
@@ -34,6 +35,7 @@ def campaign_result(stores: Stores, home: Path, campaign_id: str, *, person: boo
     experiments = [e for e in stores.experiments.of_campaign(campaign_id) if e.fingerprint]
     report = stores.campaigns.fact(campaign_id, "report") if person else None  # the page shows figures of the sealed zones
     note = stores.campaigns.fact(campaign_id, "note")
+    deflation = stores.campaigns.fact(campaign_id, "deflation")
     openings = stores.looks.all("lockbox", row.zones_version)  # the home's, because what is left of the lockbox is the home's
     return CampaignResult(
         campaign_id=row.id,
@@ -44,6 +46,7 @@ def campaign_result(stores: Stores, home: Path, campaign_id: str, *, person: boo
         experiments=experiment_records(stores, experiments, person=person, report=report),
         lessons=[LessonRecord(id=x.id, text=x.text, evidence=x.evidence, window=x.window) for x in stores.lessons.of_campaign(campaign_id)],
         lockbox=Lockbox(openings=[_opening(look, person) for look in openings]),
+        selection=None if deflation is None else Selection(**{key: deflation.get(key) for key in Selection.model_fields}),
         seconds=round(row.seconds, 3),
         home=str(home),
         seed=row.config["seed"],
