@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field, create_model
@@ -45,8 +46,12 @@ def design_with_model(
         ModelAnswerError: no valid draft within the call's repairs.
     """
     prompt = designer_prompt(context, siblings, seed)
-    answer = complete(prompt.text, answer_type(context), endpoint=endpoint, seed=seed, record=record)
-    return Completion(without_unused(Draft.model_validate(answer.value.model_dump())), answer.record)
+
+    def from_template(made: CallRecord) -> CallRecord:
+        return replace(made, template=prompt.name, template_sha256=prompt.template_sha256)
+
+    answer = complete(prompt.text, answer_type(context), endpoint=endpoint, seed=seed, record=lambda made: record(from_template(made)))
+    return Completion(without_unused(Draft.model_validate(answer.value.model_dump())), from_template(answer.record))
 
 
 def answer_type(context: DesignContext) -> type[Draft]:

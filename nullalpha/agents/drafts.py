@@ -156,8 +156,15 @@ def _hypothesis(p: DesignParameters, features: Sequence[DraftFeature]) -> str:
     called = [f"{feature.indicator}({feature.period})" for feature in features]
     signals = " and ".join(f"{called[slot - 1]} {'persists' if stance == 'momentum' else 'reverts'}" for slot, stance in cast.signals)
     gates = " and ".join(f"{called[slot - 1]} is {_gate_words(kind)}" for slot, kind in cast.gates)
-    sentence = f"{signals} over {p['horizon_bars']} bars{f' while {gates}' if gates else ''}."
-    return (sentence[0].upper() + sentence[1:])[:200]
+    held = f"{p['horizon_bars']} bar{'' if p['horizon_bars'] == 1 else 's'}"
+    return f"{_idea({stance for _, stance in cast.signals})}: {signals} over {held}{f' while {gates}' if gates else ''}."[:200]
+
+
+def _idea(stances: set[str]) -> str:
+    """Name the idea as people ask for it."""
+    if stances == {"momentum"}:
+        return "Momentum, trend following"
+    return "Mean reversion" if "momentum" not in stances else "Momentum and mean reversion"
 
 
 def _gate_words(kind: str) -> str:

@@ -29,10 +29,11 @@ class Check(BaseModel):
     ok: bool
     detail: str
     fix: str | None = None
+    warning: bool = False
 
 
 class Diagnosis(BaseModel):
-    """`ok` when every check is; a check that only warns is ok and says so in its detail."""
+    """`ok` when every check is; a check that only warns is ok, with `warning` and a fix."""
 
     ok: bool
     checks: list[Check]
@@ -93,8 +94,9 @@ def _ledger(lab: Lab) -> Check:
 
 def _sqlite(_lab: Lab) -> Check:
     old = sqlite3.sqlite_version_info < WAL_RESET_FIXED
-    note = "; versions before 3.51.3 can lose a commit when two checkpoints meet: back the home up" if old else ""
-    return Check(name="sqlite", ok=True, detail=f"SQLite {sqlite3.sqlite_version}{note}")
+    risk = "; versions before 3.51.3 can, rarely, lose a commit when two checkpoints meet" if old else ""
+    fix = "back the home up, or use a Python whose SQLite is 3.51.3 or later" if old else None
+    return Check(name="sqlite", ok=True, detail=f"SQLite {sqlite3.sqlite_version}{risk}", fix=fix, warning=old)
 
 
 def _data(lab: Lab) -> Check:

@@ -200,7 +200,7 @@ class PersonRuns:
             raise
         except KeyboardInterrupt as interrupt:
             campaigns.set_status(campaign_id, "stopped")
-            raise CancelledError("stopped; the trial stays on record") from interrupt
+            raise CancelledError("cancelled; the trial stays on record") from interrupt
         finally:
             campaigns.add_seconds(campaign_id, time.monotonic() - began)
         campaigns.set_status(campaign_id, "done")

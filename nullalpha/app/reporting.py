@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nullalpha.core.artifacts import write_durably
 from nullalpha.engines.series import as_dates, get_arrays
 from nullalpha.reports.detail import CampaignFacts, ExperimentDetail, FoldLine, RuleLine, ZoneLine
+from nullalpha.reports.figures import amount
 from nullalpha.reports.html import MAX_SECTIONS, render_campaign
 from nullalpha.strategy.compile import compile_strategy
 from nullalpha.strategy.explain import explain
@@ -71,7 +72,7 @@ def _facts(lab: Lab, campaign_id: str) -> CampaignFacts:
             ZoneLine("validation", dates.validation_start, dates.lockbox_start),
             ZoneLine("lockbox", dates.lockbox_start, ""),
         )
-    protocol = tuple((name.replace("_", " "), f"{value:g}") for name, value in row.protocol.items())
+    protocol = tuple((name.replace("_", " "), amount(value)) for name, value in row.protocol.items())
     return CampaignFacts(brief=row.config.get("brief", ""), zones=zones, protocol=protocol)
 
 
@@ -83,7 +84,7 @@ def _rule(rule: dict[str, Any], symbol: str) -> RuleLine:
     return RuleLine(
         text=rule["text"],
         firing_share=rule["firing_share"],
-        contribution=rule["lean"],
+        lean=rule["lean"],
         consequent=_consequent(rule),
         sets=tuple(_set_in_words(item) for item in rule["sets"]),
         group=f"{symbol}, last fold",
@@ -114,6 +115,6 @@ def _fold(fold: dict[str, Any]) -> FoldLine:
         best_epoch=fold["best_epoch"] if trained else None,
         train_loss=fold["train_loss"],
         stop_loss=fold["stop_loss"],
-        baseline_loss=baselines.get("zero_loss"),
+        zero_loss=baselines.get("zero_loss"),
         linear_loss=baselines.get("ridge_loss"),
     )

@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import typer
 from typer import Abort, Exit, TyperException
+from typer.core import TyperGroup
 
 from nullalpha import __version__
 from nullalpha.cli import data, experiments, memory, research, run, strategy, system
@@ -19,8 +21,20 @@ from nullalpha.cli.output import fail
 from nullalpha.core.egress import close_egress
 from nullalpha.core.errors import CancelledError, NullAlphaError, OperationError, UsageError
 
+
+class _Commands(TyperGroup):
+    """The commands; a Ctrl-C in one is an error like any other, where typer would end with nothing but a code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            raise CancelledError("cancelled") from interrupt
+
+
 app = typer.Typer(
     name="nullalpha",
+    cls=_Commands,
     help="A local-first research lab for trading strategies that presumes no alpha until the evidence says otherwise.",
     no_args_is_help=True,
     add_completion=False,
@@ -59,8 +73,8 @@ def main() -> None:
     except (Abort, KeyboardInterrupt):
         sys.exit(fail(CancelledError("cancelled")))
     except TyperException as error:
-        message = error.format_message()  # empty when a group without a command has just printed its help
-        sys.exit(fail(UsageError(message, suggestion="see --help")) if message else UsageError.exit_code)
+        refused = _refused(error)  # without words when a group without a command has just printed its help
+        sys.exit(fail(refused) if refused.message else UsageError.exit_code)
     except NullAlphaError as error:
         sys.exit(fail(error))
     except BrokenPipeError:
@@ -68,6 +82,25 @@ def main() -> None:
         sys.exit(0)
     except Exception as error:  # noqa: BLE001  (the door: whatever else happens becomes one line, with its trace on disk)
         sys.exit(fail(_internal(error)))
+
+
+def _refused(error: TyperException) -> UsageError:
+    """Return what the command line's parser refused, with the option and the value that was given to it."""
+    parameter = getattr(error, "param", None)
+    names = [error.option_name] if hasattr(error, "option_name") else list(getattr(parameter, "opts", []))
+    path: str | None = max(names, key=len, default=None)
+    if path is not None and not path.startswith("-"):
+        path = path.upper()  # an argument, by its place
+    return UsageError(error.format_message(), path=path, value=_given(names), suggestion="see --help")
+
+
+def _given(names: list[str]) -> str | None:
+    """Return what stands on the command line for an option."""
+    for word, following in zip(sys.argv, [*sys.argv[1:], None], strict=True):
+        name, equals, value = word.partition("=")
+        if name in names and name.startswith("-"):
+            return value if equals else following
+    return None
 
 
 def _internal(error: Exception) -> NullAlphaError:

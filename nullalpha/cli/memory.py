@@ -8,6 +8,8 @@ import typer
 
 from nullalpha.cli.output import Home, Json, call, emit_json, open_lab
 
+CLOSE = 0.25
+"""Cosine similarity from which a text is about what was asked: questions on other matters stay below it."""
 app = typer.Typer(help="What the lab remembers.", no_args_is_help=True)
 
 
@@ -20,6 +22,8 @@ def search(query: str, k: Annotated[int, typer.Option("-k", help="How many.")] =
         return
     if not answer.hits:
         typer.echo("nothing is remembered yet; `nullalpha research run` makes the first memories")
+    elif answer.hits[0].similarity < CLOSE:
+        typer.echo("nothing close; nearest:")
     for hit in answer.hits:
         typer.echo(f"{hit.similarity:.2f}  {hit.kind:10} {hit.ref}\n      {hit.text}")
 
@@ -31,6 +35,8 @@ def lessons(campaign: str | None = None, limit: int = 20, home: Home = None, jso
     if json:
         emit_json(found)
         return
+    if not found.lessons:
+        typer.echo("no lessons yet; `nullalpha research run` learns some from its trials")
     for lesson in found.lessons:
         typer.echo(f"- {lesson.text}\n  ({len(lesson.evidence)} experiments, data {lesson.window[0]} to {lesson.window[1]})")
 

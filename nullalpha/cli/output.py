@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nullalpha.core.errors import NullAlphaError, SpecError
+from nullalpha.core.errors import NullAlphaError, SpecError, UsageError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -24,6 +24,10 @@ Home = Annotated[Path | None, typer.Option("--home", help="The lab's folder; def
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 
 PIPE_WIDTH = 240
+_ON_THE_COMMAND_LINE = {"k": "-k", "document": "FILE", "campaign_id": "the campaign"} | {
+    name: name.upper() for name in ("id", "ids", "query", "instrument", "target")
+}
+"""What arguments of tools are called on the command line, where that is not `--name`."""
 
 
 def open_lab(home: Path | None) -> Lab:
@@ -35,8 +39,21 @@ def open_lab(home: Path | None) -> Lab:
 
 
 def call(lab: Lab, tool: str, **arguments: Any) -> Any:
-    """Call a tool as the person at this terminal; files may lie anywhere that the person can read."""
-    return lab.door("cli", person=True, path_root=Path("/")).call(tool, {k: v for k, v in arguments.items() if v is not None})
+    """Call a tool as the person at this terminal; files may lie anywhere that the person can read.
+
+    Raises:
+        UsageError: for an argument that the tool does not take, by the name that it has on the command line.
+        NullAlphaError: whatever else the tool raises.
+    """
+    from nullalpha.tools.door import ArgumentsError
+
+    try:
+        return lab.door("cli", person=True, path_root=Path("/")).call(tool, {k: v for k, v in arguments.items() if v is not None})
+    except ArgumentsError as error:
+        issue = error.issues[0]
+        name = issue.path.split(".")[0]
+        where = _ON_THE_COMMAND_LINE.get(name, f"--{name.replace('_', '-')}")
+        raise UsageError(issue.message.replace(issue.path, where, 1), path=where, value=issue.value, suggestion="see --help") from error
 
 
 @contextmanager
@@ -103,7 +120,7 @@ def read_file(path: Path) -> str:
     Raises:
         NotFoundError, UsageError: if it is not there or is no text.
     """
-    from nullalpha.core.errors import NotFoundError, UsageError
+    from nullalpha.core.errors import NotFoundError
 
     try:
         data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()

@@ -21,6 +21,9 @@ app = typer.Typer(help="Research campaigns: run, follow, resume, read.", no_args
 JsonLines = Annotated[bool, typer.Option("--jsonl", help="Print every event as a JSON line, then the result.")]
 Workers = Annotated[int | None, typer.Option(min=1, max=256, help="Worker processes; no figure depends on it.")]
 FOLLOW_SECONDS = 0.25
+_STOPPED = {"stopped": "is stopped; `nullalpha research resume` goes on from here"} | {
+    over: f"is already {over.replace('_', ' ')}" for over in ("done", "failed", "budget_exhausted", "waiting_for_model", "paused")
+}
 RESUMABLE = ("stopped", "paused", "waiting_for_model", "failed")
 FINAL = {"done": 0, "failed": 1, "budget_exhausted": 4, "stopped": 130, "paused": 1, "waiting_for_model": 1}
 
@@ -83,6 +86,9 @@ def list_(home: Home = None, json: Json = False) -> None:
     if json:
         emit_json(found)
         return
+    if not found.campaigns:
+        typer.echo("no campaigns yet; `nullalpha research run` starts one")
+        return
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -110,7 +116,7 @@ def stop(campaign_id: str, home: Home = None, json: Json = False) -> None:
     if json:
         emit_json(ref)
     else:
-        typer.echo(f"{ref.campaign_id}: {ref.status}, stop requested")
+        typer.echo(f"{ref.campaign_id} {_STOPPED.get(ref.status, 'is running and will stop at the next safe point')}")
 
 
 @app.command()
@@ -134,6 +140,7 @@ def _config(lab: Lab, **values: Any) -> Any:
     from pydantic import ValidationError
 
     from nullalpha.core.campaign import CampaignConfig
+    from nullalpha.core.complaints import complaint, shown
     from nullalpha.core.errors import UsageError, nearest
 
     known = ["search", "random", "llm"]
@@ -152,7 +159,7 @@ def _config(lab: Lab, **values: Any) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         where = "--" + ".".join(str(part) for part in first["loc"]).replace("_", "-")
-        raise UsageError(f"{where}: {first['msg']}", path=where, value=first.get("input")) from error
+        raise UsageError(complaint(first, where), path=where, value=shown(first["input"])) from error
 
 
 def _host_or_follow(lab: Lab, campaign_id: str, workers: int | None, json: bool, jsonl: bool) -> int:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nullalpha.cli.metrics import figure_text
 from nullalpha.cli.output import Home, Json, call, emit_json, number, open_lab, read_file
 
 File = Annotated[Path, typer.Argument(help="A strategy document, YAML or JSON; - for stdin.")]
@@ -30,7 +31,8 @@ _SHOWN = (
 def backtest(file: File, seed: Seed = 0, home: Home = None, json: Json = False) -> int:
     """Train and backtest a strategy fold by fold through the search zone, attack it for look-ahead, and judge it."""
     lab = open_lab(home)
-    details = call(lab, "strategy_backtest", document=read_file(file), seed=seed)
+    document, trials_before = read_file(file), lab.stores.experiments.count_trials()
+    details = call(lab, "strategy_backtest", document=document, seed=seed)
     record, metrics = details.experiment, details.experiment.metrics
     body: dict[str, Any] = {
         "engine": "nullalpha",
@@ -50,17 +52,18 @@ def backtest(file: File, seed: Seed = 0, home: Home = None, json: Json = False) 
         return 0 if metrics else 1
     typer.echo(f"{record.name} ({record.id}) on {', '.join(record.instruments)}: {record.verdict}")
     for name in _SHOWN:
-        value = getattr(metrics, name, None)
-        typer.echo(f"  {name:20} {number(value, 4) if isinstance(value, float) or value is None else value}")
+        typer.echo(f"  {name:20} {figure_text(name, getattr(metrics, name, None))}")
     for reason in record.reasons:
         typer.echo(f"  - {reason}")
+    typer.echo(_counted(lab, trials_before))
     return 0 if metrics else 1
 
 
 def train(file: File, seed: Seed = 0, home: Home = None, json: Json = False) -> int:
     """Train a strategy fold by fold through the search zone and show its losses beside baselines, and its rules after training."""
     lab = open_lab(home)
-    details = call(lab, "strategy_backtest", document=read_file(file), seed=seed)
+    document, trials_before = read_file(file), lab.stores.experiments.count_trials()
+    details = call(lab, "strategy_backtest", document=document, seed=seed)
     record = details.experiment
     if json:
         emit_json(
@@ -85,7 +88,14 @@ def train(file: File, seed: Seed = 0, home: Home = None, json: Json = False) -> 
             typer.echo(f"[{symbol}] {rule['text']}  fires {rule['firing_share']:.0%}, leans {rule['lean']:+.3f}")
     for reason in record.reasons if not details.folds else []:
         typer.echo(reason, err=True)
+    typer.echo(_counted(lab, trials_before))
     return 0 if details.folds else 1
+
+
+def _counted(lab: Any, before: int) -> str:
+    """Say what a run added to the trials by which the home's best is deflated."""
+    now = lab.stores.experiments.count_trials()
+    return f"counts as trial {now} of this home" if now > before else f"counts as no new trial: run before, as one of {now} of this home"
 
 
 def _path(lab: Any, digest: str | None) -> str | None:

@@ -19,7 +19,8 @@ def doctor(home: Home = None, json: Json = False) -> int:
         return 0 if diagnosis.ok else 1
     for check in diagnosis.checks:
         fix = f"\n      fix: {check.fix}" if check.fix else ""
-        typer.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail}{fix}")
+        mark = "FAIL" if not check.ok else "warn" if check.warning else "ok  "
+        typer.echo(f"{mark}  {check.name}: {check.detail}{fix}")
     return 0 if diagnosis.ok else 1
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from pydantic_settings.exceptions import SettingsError as UnreadableVariableError
 
+from nullalpha.core.complaints import complaint
 from nullalpha.core.errors import SettingsError
 
 HOME_VARIABLE = "NULLALPHA_HOME"
@@ -98,7 +99,7 @@ def load_settings(home: Path) -> Settings:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise SettingsError(
-            f"settings: {where}: {first['msg']}", path=where, value=first.get("input"), suggestion=f"see {path} and NULLALPHA_* variables"
+            f"settings: {complaint(first, where)}", path=where, value=first.get("input"), suggestion=f"see {path} and NULLALPHA_* variables"
         ) from error
     except UnreadableVariableError as error:
         raise SettingsError(f"settings: {error}", suggestion="a section's variable is named e.g. NULLALPHA_MODEL__NAME") from error

@@ -43,7 +43,7 @@ def outcome_body(outcome: ExperimentOutcome, market: Mapping[str, MarketSeries],
         "status": "done",
         "fingerprint": outcome.plan.fingerprint,
         "metrics": {key: _plain(value) for key, value in metrics.items()},
-        "facts": _facts(outcome),
+        "facts": _facts(outcome, market),
         "series": put_arrays(artifacts, "series", _series(outcome, market)),
         "last_weights": _store_weights(outcome, artifacts),
         "first_test_row": min(fold.fold.test_start for fold in outcome.folds),
@@ -52,15 +52,20 @@ def outcome_body(outcome: ExperimentOutcome, market: Mapping[str, MarketSeries],
     }
 
 
-def _facts(outcome: ExperimentOutcome) -> dict[str, Any]:
+def _facts(outcome: ExperimentOutcome, market: Mapping[str, MarketSeries]) -> dict[str, Any]:
     """Return what the gates need besides figures."""
     reports = [fold.baseline for fold in outcome.folds if fold.baseline is not None]
-    smallest = min(len(fold.fold.train_rows) for fold in outcome.folds)
+    smallest = min(fold.n_train_rows for fold in outcome.folds)
+    entered = [
+        market[symbol].bars.time[stitched.trade_array["entry_row"].astype(np.int64)].astype("datetime64[D]")
+        for symbol, stitched in zip(outcome.plan.instruments, outcome.stitched, strict=True)
+    ]
     return {
         "diverged": False,
         "n_parameters": outcome.plan.n_parameters,
         "n_independent_samples": smallest / max(1, outcome.plan.labels.horizon_bars),
         "n_sessions": outcome.performance.n_sessions,
+        "n_entry_days": len(np.unique(np.concatenate(entered))),
         "beats_baseline": _most(r.model_loss < r.zero_loss for r in reports),
         "beats_linear": _most(r.model_loss < r.ridge_loss for r in reports),
         "collapsed": _most(bool(fold.predicts_one_side) for fold in outcome.folds) if reports else None,

@@ -26,7 +26,7 @@ class Protocol:
         purge_bars: bars left out between training and what it is judged on; at least the longest label and its entry delay.
         stop_fraction: last share of a training window, itself purged, that decides when training stops.
         k_best, q: how many trials a campaign validates, and the joint error rate at which one is shortlisted.
-        min_trades: fewer out-of-sample trades than this support no claim.
+        min_trades: fewer out-of-sample trades, opened on different days, support no claim.
         max_random_entry_p: above it a strategy does no better than entering at random.
         capital: of each backtest, in the instrument's currency.
         exposure_prior_bars: bars before a fold over which its strategy's exposure is taken as what exposure-matched holding starts from.

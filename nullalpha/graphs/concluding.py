@@ -14,6 +14,7 @@ from nullalpha.graphs.context import ResearchContext
 from nullalpha.memory.experiments import AssessmentRow, ExperimentRow
 from nullalpha.memory.memories import Memory
 from nullalpha.operations.service import OperationRequest
+from nullalpha.strategy.vocabulary import Vocabulary
 
 
 def validate(context: ResearchContext) -> None:
@@ -112,7 +113,9 @@ def remember(context: ResearchContext) -> None:
     window = (zones.search_start, zones.validation_start)
     rows = [row for row in context.stores.experiments.of_campaign(context.campaign.id) if row.fingerprint]
     assessed = context.stores.experiments.assessments([row.id for row in rows])
-    texts = [Memory(f"m-{row.id}", "experiment", row.id, _sentence(row, assessed.get(row.id, [])), window) for row in rows]
+    texts = [
+        Memory(f"m-{row.id}", "experiment", row.id, _sentence(row, assessed.get(row.id, []), context.vocabulary), window) for row in rows
+    ]
     lessons = context.stores.lessons.of_campaign(context.campaign.id)
     texts += [Memory(derived_id("m", context.campaign.id, x.id), "lesson", x.id, x.text, x.window) for x in lessons]
     context.stores.memories.add(texts)
@@ -163,11 +166,13 @@ def _look_id(experiment_id: str) -> str:
     return derived_id("l", "validation", experiment_id)
 
 
-def _sentence(row: ExperimentRow, assessed: list[AssessmentRow]) -> str:
+def _sentence(row: ExperimentRow, assessed: list[AssessmentRow], vocabulary: Vocabulary) -> str:
+    """Say what was tried and what came of it, in the words that a question about it would use: names alone mean nothing."""
     search = next((a for a in assessed if a.stage == "search"), None)
     figures = search.figures if search else {}
     excess, sharpe = figures.get("excess_sharpe"), figures.get("sharpe")
-    indicators = ", ".join(sorted({f["indicator"] for f in (row.document or {}).get("features", {}).values()}))
+    used = sorted({feature["indicator"] for feature in (row.document or {}).get("features", {}).values()})
+    indicators = "; ".join(f"{name}: {vocabulary[name].summary.rstrip('.')}" if name in vocabulary else name for name in used)
     outcome = "no figure" if excess is None else f"out-of-sample Sharpe {sharpe:.2f}, excess {excess:.2f}"
     verdict = search.verdict if search else "not assessed"
-    return f"{row.name} on {', '.join(row.instruments)} ({indicators}): {row.hypothesis} Result: {outcome}; {verdict}."
+    return f"{row.hypothesis} {row.name} on {', '.join(row.instruments)}. Result: {outcome}; {verdict}. Uses {indicators}."

@@ -214,7 +214,7 @@ def _outcomes(context: ResearchContext, rows: list[ExperimentRow]) -> tuple[Tria
 
 
 def _trade_share(context: ResearchContext, search: AssessmentRow | None) -> float:
-    made = (search.figures.get("n_trades") or 0) if search else 0
+    made = (search.figures.get("n_entry_days") or 0) if search else 0
     return min(1.0, made / context.protocol.min_trades)
 
 

@@ -68,7 +68,7 @@ def assess(context: ResearchContext, experiment_id: str) -> None:
         max_random_entry_p=context.protocol.max_random_entry_p,
     )
     assessment = judge(EvidenceFigures(**{key: value for key, value in known.items() if key in _JUDGED}), thresholds)
-    figures |= {"n_parameters": known["n_parameters"], "annotations": list(assessment.annotations)}
+    figures |= {"n_entry_days": known["n_entry_days"], "n_parameters": known["n_parameters"], "annotations": list(assessment.annotations)}
     figures["failed_gates"] = list(assessment.failed_gates)
     context.stores.experiments.put_assessment(row.id, "search", assessment.verdict, assessment.reasons, figures)
     context.emit("assessed", {"id": row.id, "name": row.name, "verdict": assessment.verdict, "excess_sharpe": figures.get("excess_sharpe")})

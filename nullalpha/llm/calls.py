@@ -53,6 +53,7 @@ class CallRecord:
         seconds: wall clock.
         outcome: `ok` at once, `repaired` after one or more refused answers, else what ended it.
         error: the message of the error that ended it.
+        template, template_sha256: the prompt file that the messages were rendered from, where they were.
     """
 
     model: str
@@ -66,6 +67,8 @@ class CallRecord:
     seconds: float
     outcome: Outcome
     error: str | None
+    template: str | None = None
+    template_sha256: str | None = None
 
     @property
     def attempts(self) -> int:

@@ -20,8 +20,9 @@ class RuleLine:
 
     Attributes:
         text: the rule's condition, e.g. `trend is up and rsi is low`.
-        firing_share: mean normalised firing over the test rows, in [0, 1].
-        contribution: mean of firing times consequent over the test rows, in units of the signal.
+        firing_share: its mean part in the decision over the rows that its model was trained on, in [0, 1].
+        lean: mean of its signed term in the model's output (part in the decision times answer) over the same rows; above 0 it speaks for
+            long.
         consequent: what it concludes, e.g. `long 0.42` or `0.10 + 0.31 rsi`.
         sets: the learned sets behind its words, e.g. `rsi low: gaussian centre 28.1, width 6.3`.
         group: which model it belongs to, e.g. `SPX, fold 5`.
@@ -29,7 +30,7 @@ class RuleLine:
 
     text: str
     firing_share: float | None = None
-    contribution: float | None = None
+    lean: float | None = None
     consequent: str = ""
     sets: tuple[str, ...] = ()
     group: str = ""
@@ -37,9 +38,10 @@ class RuleLine:
 
 @dataclass(frozen=True)
 class FoldLine:
-    """One refit: spans as ISO dates, both ends included; losses in the units of the training loss.
+    """One refit: spans as ISO dates, both ends included; losses in the units of the training loss, None where there was no training.
 
-    `baseline_loss` predicts the majority class or zero; `linear_loss` is a linear model's. None where there was no training.
+    `stop_loss`, `zero_loss` and `linear_loss` are on the stopping rows, by which early stopping chose the model: of the model, of always
+    predicting 0, of a ridge regression.
     """
 
     fold: int
@@ -49,8 +51,7 @@ class FoldLine:
     best_epoch: int | None = None
     train_loss: float | None = None
     stop_loss: float | None = None
-    test_loss: float | None = None
-    baseline_loss: float | None = None
+    zero_loss: float | None = None
     linear_loss: float | None = None
 
 

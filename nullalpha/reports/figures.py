@@ -23,6 +23,14 @@ def ratio(value: float | None) -> str:
     return "0.00" if text == "-0.00" else text
 
 
+def signed(value: float | None) -> str:
+    """Return a small figure with its sign and three decimals, e.g. `+0.024`; one that rounds to zero has none."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    text = f"{value:+.3f}"
+    return text[1:] if float(text) == 0 else text
+
+
 def percent(value: float | None, digits: int = 1) -> str:
     """Return a fraction as percent, e.g. -0.183 as `-18.3 %`."""
     if value is None or not math.isfinite(value):
@@ -32,10 +40,10 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 
 def count(value: float | None) -> str:
-    """Return a whole number with thin groups, e.g. `12 345`."""
+    """Return a whole number in groups of three, e.g. `12,345`."""
     if value is None or not math.isfinite(value):
         return DASH
-    return f"{round(value):,}".replace(",", "\u202f")
+    return f"{round(value):,}"
 
 
 def probability(value: float | None) -> str:
@@ -50,6 +58,11 @@ def probability(value: float | None) -> str:
 def interval(low: float | None, high: float | None) -> str:
     """Return `[-0.12, 0.93]`, or a dash unless both ends are known."""
     return f"[{ratio(low)}, {ratio(high)}]" if known(low) and known(high) else DASH
+
+
+def amount(value: float) -> str:
+    """Return a setting as people write it, in groups of three and without an exponent, e.g. `1,000,000` or `0.15`."""
+    return f"{value:,.10g}"
 
 
 def loss(value: float | None) -> str:

@@ -19,7 +19,7 @@ from plotly.offline import get_plotlyjs
 from nullalpha.data.bars import FloatArray
 from nullalpha.reports import figures
 from nullalpha.reports.detail import CampaignFacts, ExperimentDetail
-from nullalpha.reports.standing import Luck, excess_sharpe, headline, luck, ranked
+from nullalpha.reports.standing import Luck, excess_sharpe, headline, luck, ranked, why_not_repeatable
 from nullalpha.tools.contract import CampaignResult, ExperimentRecord, Metrics
 
 MAX_SECTIONS = 8
@@ -79,6 +79,7 @@ def render_campaign(
         rows=rows,
         sections=sections,
         luck=chance,
+        not_repeatable=why_not_repeatable(result),
         payload={"luck": _luck_chart(order, chance), "sections": [section.chart for section in sections]},
         plotly_js=Markup(get_plotlyjs()),  # the library's own text, not ours to escape
     )
@@ -88,7 +89,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    for name in ("ratio", "percent", "count", "probability", "interval", "loss", "duration"):
+    for name in ("ratio", "signed", "percent", "count", "probability", "interval", "loss", "duration"):
         environment.filters[name] = getattr(figures, name)
     environment.filters["by_group"] = lambda lines: [(key, list(members)) for key, members in groupby(lines, key=lambda line: line.group)]
     return environment

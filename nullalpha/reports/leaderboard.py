@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nullalpha.reports import figures
-from nullalpha.reports.standing import headline, ranked
+from nullalpha.reports.standing import headline, ranked, why_not_repeatable
 from nullalpha.tools.contract import CampaignResult, ExperimentRecord, Metrics
 
 DEFAULT_ROWS = 10
@@ -40,10 +40,10 @@ class _Column:
 
 
 _FIGURE_COLUMNS = (
-    _Column("Sharpe", 6, 84, lambda record, metrics: figures.ratio(metrics.sharpe)),
+    _Column("Sharpe", 6, 66, lambda record, metrics: figures.ratio(metrics.sharpe)),
     _Column("Excess", 6, 0, lambda record, metrics: figures.ratio(metrics.excess_sharpe)),
-    _Column("90 % interval", 14, 0, lambda record, metrics: figures.interval(metrics.excess_sharpe_low, metrics.excess_sharpe_high)),
-    _Column("Drawdown", 8, 96, lambda record, metrics: figures.percent(metrics.max_drawdown)),
+    _Column("90 % interval", 14, 96, lambda record, metrics: figures.interval(metrics.excess_sharpe_low, metrics.excess_sharpe_high)),
+    _Column("Drawdown", 8, 74, lambda record, metrics: figures.percent(metrics.max_drawdown)),
     _Column("Trades", 6, 0, lambda record, metrics: figures.count(metrics.n_trades)),
     _Column("Random p", 8, 170, lambda record, metrics: figures.probability(metrics.random_entry_p)),
     _Column("Valid. p", 8, 70, lambda record, metrics: figures.probability(record.validation.p_stepm if record.validation else None)),
@@ -74,7 +74,7 @@ def campaign_summary(
 
 def leaderboard(result: CampaignResult, width: int, rows: int = DEFAULT_ROWS) -> list[RenderableType]:
     """Return the table of the best experiments and, on a narrower terminal, their reasons under it."""
-    shown = ranked(result.experiments)[:rows]
+    shown = [record for record in ranked(result.experiments) if record.status not in ("designed", "running")][:rows]
     columns = [column for column in _FIGURE_COLUMNS if width >= column.from_width]
     wide = width >= _REASON_WIDTH
     taken = 2 + 9 + sum(column.width for column in columns) + _GAP * (len(columns) + 2)  # all but the name
@@ -99,7 +99,8 @@ def leaderboard(result: CampaignResult, width: int, rows: int = DEFAULT_ROWS) ->
     if not wide:
         explained = shown if width >= _FEW_REASONS_WIDTH else shown[:3]
         parts.append(Text())
-        parts.extend(_one_line(f"{rank:>2}  {_reason(record)}", width) for rank, record in enumerate(explained, start=1))
+        for rank, record in enumerate(explained, start=1):
+            parts.append(Padding(Text(f"{rank}. {_reason(record)}", style="dim", overflow="fold"), (0, 0, 0, 1)))
     return parts
 
 
@@ -118,11 +119,12 @@ def lessons(result: CampaignResult) -> RenderableType:
 def budgets(result: CampaignResult, budget_seconds: float | None = None) -> Text:
     """Return one line about what the campaign used and whether a rerun repeats it."""
     time = figures.duration(result.seconds) + (f" of {figures.duration(budget_seconds)}" if budget_seconds is not None else "")
-    repeatable = "repeatable from its seed" if result.deterministic else "not repeatable: ended by the clock"
+    reason = why_not_repeatable(result)
+    repeatable = "repeatable from its seed and what the home knew" if reason is None else f"not repeatable: {reason}"
     openings = len(result.lockbox.openings)
-    lockbox = "lockbox never opened" if not openings else f"lockbox opened {openings} time{'s' if openings > 1 else ''}"
-    line = f"{result.trials} trials, {time}, designer {result.designer}, seed {result.seed}, {repeatable}; {lockbox}."
-    return Text(" ".join([line, *result.notes]), style="dim")
+    times = "never opened" if not openings else f"opened {openings} time{'s' if openings > 1 else ''}"
+    line = f"{result.trials} trials, {time}, designer {result.designer}, seed {result.seed}, {repeatable}; this home's lockbox {times}."
+    return Text(" ".join([line, *(f"{note[0].upper()}{note[1:]}." for note in result.notes)]), style="dim")
 
 
 def closing(result: CampaignResult, report: str | None = None) -> Text:
@@ -131,7 +133,7 @@ def closing(result: CampaignResult, report: str | None = None) -> Text:
     parts = [f"Campaign {result.campaign_id} {result.status.replace('_', ' ')}."]
     if path is not None:
         parts.append(f"Report: {path}")
-    if result.status in ("stopped", "failed", "budget_exhausted", "waiting_for_model", "paused"):
+    if result.status in ("stopped", "failed", "waiting_for_model", "paused"):
         parts.append(f"Go on with: nullalpha research resume {result.campaign_id}")
     return Text("\n".join(parts), overflow="fold")
 
@@ -149,9 +151,3 @@ def _verdict(record: ExperimentRecord) -> Text:
 
 def _reason(record: ExperimentRecord) -> str:
     return " ".join(record.reasons[0].split()) if record.reasons else figures.DASH
-
-
-def _one_line(text: str, width: int) -> Text:
-    line = Text(text, style="dim", no_wrap=True, overflow="ellipsis")
-    line.truncate(width, overflow="ellipsis")
-    return line

@@ -26,20 +26,25 @@ _UNFINISHED = {
     "paused": "Paused",
 }
 
+_EXCESS = "its returns less those of holding its instruments at the same exposure had a Sharpe ratio of"
+
 
 @dataclass(frozen=True)
 class Luck:
     """What trials without skill, independent and with the spread seen here, would give.
 
     Attributes:
-        n_trials: every trial that saw data.
-        spread: standard deviation of the known excess Sharpe ratios.
+        n_trials: every trial that saw data: of the home up to this campaign's end, as in its deflated Sharpe ratios; where those are not
+            known yet, of this campaign alone.
+        of_home: whether `n_trials` is the home's.
+        spread: standard deviation of this campaign's known excess Sharpe ratios.
         expected_best: of `n_trials`.
         share_reaching_best: how often their best would reach the best found here, in [0, 1].
         grid, density: where their best would lie.
     """
 
     n_trials: int
+    of_home: bool
     spread: float
     expected_best: float
     share_reaching_best: float
@@ -72,24 +77,25 @@ def ranked(experiments: Sequence[ExperimentRecord]) -> list[ExperimentRecord]:
 
 
 def luck(experiments: Sequence[ExperimentRecord]) -> Luck | None:
-    """Return what luck alone would give, or None with fewer than two known figures or figures that do not vary.
+    """Return what luck alone would give as many trials as the home made, or None with fewer than two figures or ones that do not vary.
 
     Source: Bailey & Lopez de Prado (2014), Journal of Portfolio Management 40(5); the best of n normal draws.
     """
     values = np.array([value for value in map(excess_sharpe, experiments) if value is not None])
-    n_trials = sum(experiment.status not in ("designed", "invalid") for experiment in experiments)
+    known_of_home = [e.metrics.dsr_trials for e in experiments if e.metrics is not None and e.metrics.dsr_trials is not None]
+    n_trials = max(known_of_home) if known_of_home else _tried(experiments)
     if len(values) < 2 or not values.std() > 1e-12:
         return None
     spread = float(values.std(ddof=1))
     grid = np.linspace(-1.0 * spread, 5.0 * spread, 241)
     density = n_trials * norm.pdf(grid / spread) * norm.cdf(grid / spread) ** (n_trials - 1) / spread
     reaching = -float(np.expm1(n_trials * norm.logcdf(values.max() / spread)))
-    return Luck(n_trials, spread, expected_maximum_sharpe(n_trials, spread**2), reaching, grid, density)
+    return Luck(n_trials, bool(known_of_home), spread, expected_maximum_sharpe(n_trials, spread**2), reaching, grid, density)
 
 
 def headline(result: CampaignResult) -> Headline:
     """Return what the campaign found, in the words of someone who presumes that it found nothing."""
-    tried = sum(experiment.status not in ("designed", "invalid") for experiment in result.experiments)
+    tried = _tried(result.experiments)
     shortlisted = [experiment for experiment in ranked(result.experiments) if experiment.verdict == "shortlist"]
     if not tried:
         text = "No strategy was tried."
@@ -102,6 +108,17 @@ def headline(result: CampaignResult) -> Headline:
     return Headline(f"{prefix}: {text[0].lower()}{text[1:]}" if prefix else text, tuple(_support(result, shortlisted)))
 
 
+def why_not_repeatable(result: CampaignResult) -> str | None:
+    """Return why a rerun may come out otherwise, or None if it would not; the result's notes say it at length."""
+    if result.deterministic:
+        return None
+    return "a language model designed it" if result.designer == "llm" else "the clock could end it"
+
+
+def _tried(experiments: Sequence[ExperimentRecord]) -> int:
+    return sum(experiment.status not in ("designed", "invalid") for experiment in experiments)
+
+
 def _support(result: CampaignResult, shortlisted: Sequence[ExperimentRecord]) -> list[str]:
     sentences = []
     best = max(((value, e) for e in result.experiments if (value := excess_sharpe(e)) is not None), key=lambda pair: pair[0], default=None)
@@ -109,9 +126,10 @@ def _support(result: CampaignResult, shortlisted: Sequence[ExperimentRecord]) ->
         sentences.append(_best(*best))
     chance = luck(result.experiments)
     if chance is not None:
+        trials = f"the {chance.n_trials} trials that this home made" if chance.of_home else f"{chance.n_trials} trials"
         sentences.append(
-            f"Luck alone would bring the best of {chance.n_trials} to about {ratio(chance.expected_best)}, and to what was found here in "
-            f"{percent(chance.share_reaching_best, 0)} of such campaigns."
+            f"Luck alone would bring the best of {trials} to about {ratio(chance.expected_best)}, and to what was found here in "
+            f"{percent(chance.share_reaching_best, 0)} of such cases."
         )
     failed = sum(experiment.status == "failed" for experiment in result.experiments)
     if failed:
@@ -119,10 +137,12 @@ def _support(result: CampaignResult, shortlisted: Sequence[ExperimentRecord]) ->
             f"{failed} failed and {'has' if failed == 1 else 'have'} no figure, but {'counts' if failed == 1 else 'count'} as tried."
         )
     if shortlisted:
+        opened = {opening.experiment_id for opening in result.lockbox.openings}
+        looked_at = [experiment.name for experiment in shortlisted if experiment.id in opened]
         sentences.append(
-            "Shortlisted means worth a look at the lockbox, not proven."
-            if not result.lockbox.openings
-            else "The lockbox has been opened; see what it said below."
+            f"The lockbox was opened for {', '.join(looked_at)}; see what it said below."
+            if looked_at
+            else "Shortlisted means worth a look at the lockbox, not proven."
         )
     return sentences
 
@@ -131,10 +151,8 @@ def _best(value: float, experiment: ExperimentRecord) -> str:
     low, high = (experiment.metrics.excess_sharpe_low, experiment.metrics.excess_sharpe_high) if experiment.metrics else (None, None)
     doubt = f", 90 % interval {interval(low, high)}" if known(low) and known(high) else ""
     if value <= 0:
-        return (
-            f"Not even the best, {experiment.name}, beat holding its instruments at the same exposure: excess Sharpe {ratio(value)}{doubt}."
-        )
-    return f"The best, {experiment.name}, beat holding its instruments at the same exposure by a Sharpe ratio of {ratio(value)}{doubt}."
+        return f"Not even the best, {experiment.name}, beat holding: {_EXCESS} {ratio(value)}{doubt}."
+    return f"Highest in the search zone is {experiment.name} ({experiment.verdict or experiment.status}): {_EXCESS} {ratio(value)}{doubt}."
 
 
 def _strategies(n: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from nullalpha.core.complaints import complaint, shown
 from nullalpha.core.errors import Issue, NotFoundError, NullAlphaError, UsageError, nearest
 from nullalpha.tools.desk import Desk
 
@@ -18,6 +19,7 @@ Scope = Literal["read", "run", "admin"]
 Cost = Literal["instant", "seconds", "minutes"]
 MAX_TEXT = 100_000
 """Characters in any one text; texts that UTF-8 cannot hold are refused with it."""
+MAX_PATH = 200
 
 
 class ArgumentsError(UsageError):
@@ -26,9 +28,8 @@ class ArgumentsError(UsageError):
     code = "invalid_arguments"
 
     def __init__(self, tool: str, issues: list[Issue]) -> None:
-        super().__init__(
-            f"{tool}: {issues[0].path}: {issues[0].message}", path=issues[0].path, value=issues[0].value, suggestion=issues[0].suggestion
-        )
+        first = issues[0]
+        super().__init__(f"{tool}: {first.message}", path=first.path, value=first.value, suggestion=first.suggestion)
         self.issues = tuple(issues)
 
     def to_dict(self) -> dict[str, object]:
@@ -111,10 +112,11 @@ class ToolDoor:
             known = list(called.arguments.model_fields)
             issues = []
             for item in error.errors():
-                path = ".".join(str(part) for part in item["loc"])
+                path = ".".join(str(part) for part in item["loc"])[:MAX_PATH]
                 near = nearest(path, known) if item["type"] == "extra_forbidden" else None
                 takes = f"did you mean {near}?" if near else f"it takes: {', '.join(known) or 'no arguments'}"
-                issues.append(Issue(path, item["type"], item["msg"], str(item.get("input"))[:200], takes))
+                value = None if item["type"] == "missing" else shown(item["input"])
+                issues.append(Issue(path, item["type"], complaint(item, path), value, takes))
             raise ArgumentsError(called.name, issues) from error
         return {name: getattr(parsed, name) for name in called.arguments.model_fields}
 

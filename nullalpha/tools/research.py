@@ -17,6 +17,7 @@ from nullalpha.tools.results import experiment_records
 
 if TYPE_CHECKING:
     from nullalpha.memory.campaigns import Event
+    from nullalpha.memory.experiments import ExperimentRow
 
 
 class CampaignRef(BaseModel):
@@ -65,7 +66,20 @@ class ExperimentList(BaseModel):
     experiments: list[ExperimentRecord]
 
 
+class LockboxLook(BaseModel):
+    """An opening of the lockbox; figures are None until it was judged. `level` is what `p` had to be at or below."""
+
+    id: str
+    opened: str
+    result: str | None
+    p: float | None
+    level: float | None
+    excess_sharpe: float | None
+
+
 class ExperimentDetails(BaseModel):
+    """One experiment whole; `lockbox` is what its one opening of the lockbox said, None where there was none or an agent asks."""
+
     experiment: ExperimentRecord
     hypothesis: str
     document: dict[str, Any] | None
@@ -74,6 +88,7 @@ class ExperimentDetails(BaseModel):
     rules: dict[str, Any]
     lookahead: dict[str, Any] | None
     artifacts: dict[str, str | None]
+    lockbox: LockboxLook | None = None
 
 
 class Comparison(BaseModel):
@@ -181,7 +196,10 @@ def campaign_result(desk: Desk, *, campaign_id: str) -> CampaignResult:
 
 
 def campaign_stop(desk: Desk, *, campaign_id: str) -> CampaignRef:
-    """Ask a running campaign to stop at the next safe point; nothing done is lost, and it can be resumed."""
+    """Ask a running campaign to stop at the next safe point; nothing done is lost, and it can be resumed.
+
+    One that is over stays as it is: the status tells.
+    """
     desk.campaigns.stop(campaign_id)
     return CampaignRef(campaign_id=campaign_id, status=desk.stores.campaigns.get(campaign_id).status)
 
@@ -223,7 +241,19 @@ def experiment_get(desk: Desk, *, id: str) -> ExperimentDetails:  # noqa: A002  
         rules=body.get("rules", {}),
         lookahead=attacked.body if attacked else None,
         artifacts={"series": body.get("series"), "weights": body.get("last_weights")},
+        lockbox=_lockbox_look(desk, row) if desk.person else None,
     )
+
+
+def _lockbox_look(desk: Desk, row: ExperimentRow) -> LockboxLook | None:
+    """Return the opening for a strategy, if there is one; what behaves the same has one between them."""
+    looks = desk.stores.looks.all("lockbox") if row.fingerprint else []
+    openings = [look for look in looks if look.experiment_id == row.id or look.fingerprint == row.fingerprint]
+    if not openings:
+        return None
+    said = openings[0].result or {}
+    figures = {name: said.get(name) for name in ("result", "p", "level", "excess_sharpe")}
+    return LockboxLook(id=openings[0].id, opened=openings[0].created, **figures)
 
 
 def experiment_compare(desk: Desk, *, ids: Annotated[list[str], Field(min_length=2, max_length=20)]) -> Comparison:

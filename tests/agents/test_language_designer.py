@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import pytest
@@ -16,6 +17,7 @@ from nullalpha.llm.answers import answer_schema
 from nullalpha.llm.calls import CallRecord
 from nullalpha.llm.client import complete
 from nullalpha.llm.endpoint import ModelEndpoint
+from nullalpha.prompts.render import FOLDER, SUFFIX
 from nullalpha.strategy.draft import Draft
 from tests.support.design import design_context
 from tests.support.scripted_model import Reply, ScriptedModel, scripted_model
@@ -72,6 +74,12 @@ def test_a_model_that_keeps_failing_yields_fewer_proposals_and_says_so() -> None
     assert [failure.index for failure in failures] == [1]
     assert "no valid answer" in failures[0].reason
     assert [record.outcome for record in records] == ["ok", "invalid", "invalid"]
+
+
+def test_every_call_is_recorded_with_the_prompt_file_that_it_was_rendered_from() -> None:
+    _, _, records = run([TEXTS[0], "I cannot do that."], 2)
+    file = (FOLDER / f"designer{SUFFIX}").read_bytes()
+    assert {(record.template, record.template_sha256) for record in records} == {("designer", hashlib.sha256(file).hexdigest())}
 
 
 def test_a_repeated_draft_is_not_a_second_proposal() -> None:

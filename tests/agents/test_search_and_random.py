@@ -49,6 +49,16 @@ def test_proposals_depend_on_the_context_alone_and_on_each_part_of_the_seed(desi
         assert designer.propose(replace(context, **change), 4) != first  # type: ignore[arg-type]
 
 
+def test_a_hypothesis_names_its_idea_in_the_words_that_people_search_for() -> None:
+    proposals = RandomDesigner().propose(design_context(), 64)
+    for proposal in proposals:
+        idea, _, rest = proposal.draft.hypothesis.partition(": ")
+        assert (("persists" in rest), ("reverts" in rest)) == ("omentum" in idea, "ean reversion" in idea)
+        assert proposal.draft.features[0].indicator in rest
+        assert rest.endswith(".")
+    assert len({proposal.draft.hypothesis.partition(":")[0] for proposal in proposals}) == 3
+
+
 @pytest.mark.parametrize("designer", DESIGNERS, ids=lambda designer: designer.name)
 def test_proposals_are_distinct_valid_and_plain_json(designer: Designer) -> None:
     history = campaign(RandomDesigner(), 2, 2)

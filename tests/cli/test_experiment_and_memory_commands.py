@@ -71,7 +71,7 @@ def test_lessons_are_the_campaigns_own(cli: Cli, reference: Campaign) -> None:
 def test_doctor_finds_a_home_with_a_campaign_in_order(cli: Cli, reference: Campaign) -> None:
     diagnosis = cli("doctor", "--home", reference.home, "--json")
     assert (diagnosis.code, diagnosis.json["ok"]) == (0, True), diagnosis.out
-    assert all(set(check) == {"name", "ok", "detail", "fix"} for check in diagnosis.json["checks"])
+    assert all(set(check) == {"name", "ok", "detail", "fix", "warning"} for check in diagnosis.json["checks"])
     assert {"ledger", "data", "embedder", "index", "egress"} <= {check["name"] for check in diagnosis.json["checks"]}
 
 

@@ -119,7 +119,7 @@ def test_a_typed_error_reaches_the_client_whole(home: Path) -> None:
         ("x" * 100_000, {}, "not_found", "tools/list"),
         ("erase", {}, "not_found", "'erase'"),
         ("say", {"txt": "a"}, "invalid_arguments", "did you mean text?"),
-        ("say", {"text": 3}, "invalid_arguments", "valid string"),
+        ("say", {"text": 3}, "invalid_arguments", "text is 3; it takes text"),
         ("forbid", {}, "invalid_arguments", "what"),
         ("say", {f"a{i}": i for i in range(MAX_ARGUMENTS + 1)}, "usage", "it takes: text"),
     ],

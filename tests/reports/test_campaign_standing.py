@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from nullalpha.reports.standing import excess_sharpe, headline, luck, ranked
+from nullalpha.reports.standing import excess_sharpe, headline, luck, ranked, why_not_repeatable
 from nullalpha.tools.contract import CampaignResult, LockboxOpeningRecord
 
 Make = Callable[..., CampaignResult]
@@ -31,11 +31,19 @@ def test_survivors_of_validation_are_named_and_not_called_proven(make_campaign: 
     assert "not proven" in opening.support[-1]
 
 
-def test_once_the_lockbox_was_opened_the_headline_points_there(make_campaign: Make) -> None:
-    result = make_campaign(24, n_shortlisted=1)
-    opened = LockboxOpeningRecord(id="o-1", experiment_id="x", opened="2026-11-20T14:00:00Z")
+def test_once_the_lockbox_was_opened_for_one_of_them_the_headline_points_there(make_campaign: Make) -> None:
+    result = make_campaign(24, n_shortlisted=2)
+    second = ranked(result.experiments)[1]
+    opened = LockboxOpeningRecord(id="o-1", experiment_id=second.id, opened="2026-11-20T14:00:00Z")
     result = result.model_copy(update={"lockbox": result.lockbox.model_copy(update={"openings": [opened]})})
-    assert "lockbox has been opened" in headline(result).support[-1]
+    assert headline(result).support[-1] == f"The lockbox was opened for {second.name}; see what it said below."
+
+
+def test_an_opening_for_another_campaign_says_nothing_of_this_one(make_campaign: Make) -> None:
+    result = make_campaign(24, n_shortlisted=1)
+    opened = LockboxOpeningRecord(id="o-1", experiment_id="e-elsewhere", opened="2026-11-20T14:00:00Z")
+    result = result.model_copy(update={"lockbox": result.lockbox.model_copy(update={"openings": [opened]})})
+    assert "not proven" in headline(result).support[-1]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +64,20 @@ def test_a_best_below_zero_is_not_said_to_beat_anything(make_campaign: Make) -> 
     record = result.experiments[0]
     assert record.metrics is not None
     worse = record.model_copy(update={"metrics": record.metrics.model_copy(update={"excess_sharpe": -0.2})})
-    assert headline(result.model_copy(update={"experiments": [worse]})).support[0].startswith("Not even the best")
+    said = headline(result.model_copy(update={"experiments": [worse]})).support[0]
+    assert said.startswith(f"Not even the best, {record.name}, beat holding: its returns less those of holding")
+
+
+def test_the_excess_is_called_the_ratio_of_a_difference_and_not_a_difference_of_ratios(make_campaign: Make) -> None:
+    result = make_campaign(1)
+    record = result.experiments[0]
+    assert record.metrics is not None
+    figures = record.metrics.model_copy(update={"excess_sharpe": 0.64, "excess_sharpe_low": 0.02, "excess_sharpe_high": 1.2})
+    better = record.model_copy(update={"metrics": figures})
+    assert headline(result.model_copy(update={"experiments": [better]})).support[0] == (
+        f"Highest in the search zone is {record.name} ({record.verdict}): its returns less those of holding its instruments at the same "
+        "exposure had a Sharpe ratio of 0.64, 90 % interval [0.02, 1.20]."
+    )
 
 
 def test_experiments_rank_by_shortlist_then_figure_and_those_without_one_come_last(make_campaign: Make) -> None:
@@ -80,6 +101,39 @@ def test_luck_agrees_with_a_simulation_of_the_best_of_n(make_campaign: Make) -> 
     assert chance.share_reaching_best == pytest.approx((best >= found).mean(), abs=0.005)
     step = chance.grid[1] - chance.grid[0]
     assert chance.density.sum() * step == pytest.approx(1.0, abs=0.01)
+
+
+def test_luck_counts_the_trials_of_the_home_as_the_deflated_ratio_beside_it_does(make_campaign: Make) -> None:
+    result, alone = make_campaign(24, n_home=48), make_campaign(24)
+    chance, less = luck(result.experiments), luck(alone.experiments)
+    assert chance is not None
+    assert less is not None
+    assert (chance.n_trials, chance.of_home) == (48, True)
+    assert chance.spread == less.spread
+    assert chance.expected_best > less.expected_best
+    assert chance.share_reaching_best > less.share_reaching_best
+    assert "the best of the 48 trials that this home made" in headline(result).support[1]
+
+
+def test_before_the_home_was_counted_luck_speaks_of_the_campaign_alone(make_campaign: Make) -> None:
+    result = make_campaign(24)
+    early = [
+        record.model_copy(update={"metrics": record.metrics and record.metrics.model_copy(update={"dsr": None, "dsr_trials": None})})
+        for record in result.experiments
+    ]
+    chance = luck(early)
+    assert chance is not None
+    assert (chance.n_trials, chance.of_home) == (23, False)
+    said = headline(result.model_copy(update={"experiments": early})).support[1]
+    assert said.startswith("Luck alone would bring the best of 23 trials to about")
+
+
+def test_a_campaign_that_is_not_repeatable_says_what_makes_it_so(make_campaign: Make) -> None:
+    result = make_campaign(3)
+    assert why_not_repeatable(result) is None
+    clocked = result.model_copy(update={"deterministic": False})
+    assert why_not_repeatable(clocked) == "the clock could end it"
+    assert why_not_repeatable(clocked.model_copy(update={"designer": "llm"})) == "a language model designed it"
 
 
 def test_luck_needs_two_figures_that_differ(make_campaign: Make) -> None:

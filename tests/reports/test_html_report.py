@@ -215,6 +215,10 @@ def test_what_was_learned_by_a_strategy_is_on_the_page(page: Page) -> None:
         "gaussian centre 28.1",
         "41.0 %",
         "0.6927",
+        "0.6931",
+        "+0.064",
+        "of zero",
+        "Leans",
         "indicator: rsi, period: 14",
     ):
         assert words in page.text
@@ -226,6 +230,43 @@ def test_openings_of_the_lockbox_are_listed(make_campaign: Make) -> None:
     page = Page(render_campaign(result.model_copy(update={"lockbox": result.lockbox.model_copy(update={"openings": [opened]})}), {}))
     assert ["2026-11-20T14:00:00Z", "x-7", "not promoted", "0.410"] in page.rows
     assert "The lockbox is closed" not in page.text
+    assert "of every campaign" in page.text
+
+
+def test_an_opening_that_was_not_judged_yet_is_unfinished(make_campaign: Make) -> None:
+    result = make_campaign(3)
+    opened = LockboxOpeningRecord(id="o-1", experiment_id="x-7", opened="2026-11-20T14:00:00Z")
+    page = Page(render_campaign(result.model_copy(update={"lockbox": result.lockbox.model_copy(update={"openings": [opened]})}), {}))
+    assert ["2026-11-20T14:00:00Z", "x-7", "unfinished", "–"] in page.rows
+
+
+def test_an_unopened_lockbox_claims_no_more_than_the_page_can_know(page: Page) -> None:
+    assert "When this page was written, no strategy of this home had been judged on the last stretch of data" in page.text
+
+
+def test_ratios_of_raw_returns_are_marked_as_such_beside_the_excess(make_campaign: Make, make_details: Details) -> None:
+    result = make_campaign(24, n_home=48)
+    text = render_campaign(result, make_details(result))
+    assert Page(text).text.count("PSR (raw)") == Page(text).text.count("DSR (raw)") == 8
+    assert "among 48 trials" in Page(text).text
+    assert "of the raw returns, not of the excess" in text
+
+
+def test_luck_on_the_page_says_whose_trials_it_counts(make_campaign: Make) -> None:
+    text = Page(render_campaign(make_campaign(24, n_home=48), {})).text
+    assert "the best of 48 independent trials, as many as this home had made by the end of this campaign, all without any skill" in text
+
+
+@pytest.mark.parametrize(
+    ("update", "said"),
+    [
+        ({}, "Repeatable from its seed and what the home knew"),
+        ({"deterministic": False}, "Repeatable no: the clock could end it"),
+        ({"deterministic": False, "designer": "llm"}, "Repeatable no: a language model designed it"),
+    ],
+)
+def test_the_page_says_whether_and_why_not_it_can_be_repeated(update: dict[str, object], said: str, make_campaign: Make) -> None:
+    assert said in Page(render_campaign(make_campaign(3).model_copy(update=update), {})).text
 
 
 def test_a_campaign_without_experiments_renders(make_campaign: Make) -> None:

@@ -40,8 +40,9 @@ def test_each_experiment_is_one_line_at_every_width(width: int, rows: int, make_
 @pytest.mark.parametrize(
     ("width", "there", "gone"),
     [
-        (80, ["Excess", "90 % interval", "Trades", "Valid. p", "Verdict"], ["Drawdown", "Why"]),
-        (120, ["Sharpe", "Drawdown", "Valid. p"], ["Why"]),
+        (60, ["Excess", "Trades", "Verdict"], ["Sharpe", "Drawdown", "90 % interval", "Why"]),
+        (80, ["Sharpe", "Excess", "Drawdown", "Trades", "Valid. p", "Verdict"], ["90 % interval", "Why"]),
+        (120, ["Sharpe", "Drawdown", "90 % interval", "Valid. p"], ["Why"]),
         (170, ["Sharpe", "Drawdown", "Random p", "Valid. p", "Why"], []),
     ],
 )
@@ -70,7 +71,8 @@ def test_the_end_says_report_budgets_and_what_is_left_out(make_campaign: Make) -
     text = " ".join(" ".join(lines).split())
     assert lines[-1] == "Report: /tmp/r.html"
     assert "2 min 11 s of 10 min 00 s" in text
-    assert "lockbox never opened" in text
+    assert "this home's lockbox never opened" in text
+    assert "repeatable from its seed and what the home knew" in text
     assert "and 14 more" in text
     assert "resume" not in text
 
@@ -79,7 +81,16 @@ def test_a_stopped_campaign_says_how_to_go_on(make_campaign: Make) -> None:
     stopped = make_campaign(24).model_copy(update={"status": "stopped", "deterministic": False})
     text = " ".join(printed(stopped, 100))
     assert f"nullalpha research resume {stopped.campaign_id}" in text
-    assert "not repeatable" in text
+    assert "not repeatable: the clock could end it" in text
+
+
+def test_a_model_that_designed_is_not_blamed_on_the_clock(make_campaign: Make) -> None:
+    note = "a language model designed: a rerun may be answered otherwise"
+    designed = make_campaign(3).model_copy(update={"deterministic": False, "designer": "llm", "notes": [note]})
+    text = " ".join(" ".join(printed(designed, 100)).split())
+    assert "not repeatable: a language model designed it" in text
+    assert note in text.replace("A language", "a language")
+    assert "clock" not in text
 
 
 def test_markup_in_names_and_reasons_is_text(make_campaign: Make) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from nullalpha.reports import figures
 
-FORMATS = (figures.ratio, figures.percent, figures.count, figures.probability, figures.loss, figures.duration)
+FORMATS = (figures.ratio, figures.signed, figures.percent, figures.count, figures.probability, figures.loss, figures.duration)
 
 
 @pytest.mark.parametrize("show", FORMATS, ids=lambda show: show.__name__)
@@ -25,8 +25,14 @@ def test_a_missing_figure_is_a_dash(show: object, missing: float | None) -> None
         (figures.percent(-0.1834), "-18.3 %"),
         (figures.percent(-0.0001), "0.0 %"),
         (figures.percent(0.43, 0), "43 %"),
-        (figures.count(12345), "12\u202f345"),
+        (figures.count(12345), "12,345"),
         (figures.count(0), "0"),
+        (figures.signed(0.0241), "+0.024"),
+        (figures.signed(-0.0241), "-0.024"),
+        (figures.signed(-0.0001), "0.000"),
+        (figures.amount(1e6), "1,000,000"),
+        (figures.amount(0.15), "0.15"),
+        (figures.amount(30), "30"),
         (figures.probability(0.0), "<0.001"),
         (figures.probability(0.0304), "0.030"),
         (figures.probability(0.9999), ">0.999"),

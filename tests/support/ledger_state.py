@@ -19,7 +19,7 @@ def put_campaign(stores: Stores, campaign_id: str = "c-1", **config: Any) -> Non
     stores.campaigns.create(
         campaign_id,
         config={"trials": 2, "designer": "search", "seed": 7, "budget_seconds": None, **config},
-        protocol={"q": 0.1},
+        protocol={"q": 0.1, "generation_size": 8},
         protocol_hash="ab" * 32,
         zones_version=version,
         data=DATA,

@@ -81,6 +81,13 @@ def test_a_person_sees_them(judged: Lab, door: Doors) -> None:
     assert (opening["experiment_id"], opening["p"], opening["result"]) == ("e-1", LOCKBOX_P, "promoted")
 
 
+def test_a_person_reads_with_an_experiment_what_its_opening_of_the_lockbox_said_and_an_agent_does_not(judged: Lab, door: Doors) -> None:
+    look = call(door(True), "experiment_get", id="e-1")["lockbox"]
+    assert (look["id"], look["p"], look["result"], look["level"]) == ("l-9", LOCKBOX_P, "promoted", None)
+    assert call(door(False), "experiment_get", id="e-1")["lockbox"] is None
+    assert call(door(True), "experiment_get", id="e-6")["lockbox"] is None
+
+
 def test_an_agent_is_told_that_a_strategy_was_validated_and_whether_it_was_shortlisted(judged: Lab, door: Doors) -> None:
     records = {e["id"]: e for e in call(door(False), "experiment_list")["experiments"]}
     assert (records["e-1"]["verdict"], records["e-1"]["reasons"]) == ("shortlist", ["shortlisted"])

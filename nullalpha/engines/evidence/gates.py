@@ -1,7 +1,7 @@
 """The gates: from one experiment's figures to a verdict whose every reason cites a figure.
 
-The search zone never says more than "worth validating"; only validation makes a shortlist. Probabilistic and deflated Sharpe ratios are
-carried for reading and gate nothing. Sharpe ratios annual, probabilities in [0, 1]; None means that a figure was not computed.
+The search zone never says more than "worth validating"; only validation makes a shortlist. The probabilistic Sharpe ratio is carried for
+reading and gates nothing. Sharpe ratios annual, probabilities in [0, 1]; None means that a figure was not computed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Literal
 Verdict = Literal["reject", "iterate", "shortlist"]
 Gate = Literal["training", "lookahead", "trades", "excess_sharpe", "random_entry", "complexity", "validation"]
 
+_NO_BETTER = "in no more than half of its refits was the loss below that of"
+
 
 @dataclass(frozen=True)
 class EvidenceFigures:
@@ -22,22 +24,25 @@ class EvidenceFigures:
         diverged: True if a loss became NaN or infinite; None without training.
         lookahead_clean: result of the attack; None if it was not made.
         lookahead_findings: how many attacks moved a signal.
-        n_trades: round trips out of sample.
+        n_trades: round trips out of sample, of all instruments together.
+        n_entry_days: different days on which one was opened; trades opened together on instruments that move together are one bet.
         n_sessions: sessions in the stitched out-of-sample series.
         n_parameters: trainable numbers; 0 for rules.
-        n_independent_samples: training samples over the label horizon, of the smallest training window.
+        n_independent_samples: rows that the refit with the fewest trained on, over the label horizon.
         sharpe, sharpe_se: raw. excess_sharpe, excess_sharpe_se: over exposure-matched holding.
         sharpe_low, sharpe_high: bootstrap interval of the raw ratio at `interval_level`.
         random_entry_p: against random entry with the same trades.
-        psr, dsr, minimum_track_sessions, n_trials: reported only.
-        beats_baseline: the model's out-of-sample loss beats predicting the majority or zero. collapsed: it predicts one value.
-            beats_linear: it beats a linear model.
+        psr, min_track_sessions: of the raw returns; reported only.
+        beats_baseline, beats_linear: in more than half of the refits the model's loss was below that of always predicting 0, of a ridge
+            regression; on the stopping rows, by which early stopping chose the model.
+        collapsed: in more than half of the refits every signal of the test had the same sign.
     """
 
     diverged: bool | None = None
     lookahead_clean: bool | None = None
     lookahead_findings: int | None = None
     n_trades: int | None = None
+    n_entry_days: int | None = None
     n_sessions: int | None = None
     n_parameters: int | None = None
     n_independent_samples: float | None = None
@@ -50,9 +55,7 @@ class EvidenceFigures:
     excess_sharpe_se: float | None = None
     random_entry_p: float | None = None
     psr: float | None = None
-    dsr: float | None = None
-    minimum_track_sessions: float | None = None
-    n_trials: int | None = None
+    min_track_sessions: float | None = None
     max_drawdown: float | None = None
     turnover: float | None = None
     annual_return: float | None = None
@@ -68,7 +71,7 @@ class GateThresholds:
     """What the protocol demands.
 
     Attributes:
-        min_trades: fewest round trips for a claim.
+        min_trades: fewest round trips, opened on different days, for a claim.
         kill_below: the excess Sharpe ratio must be above this.
         max_random_entry_p: above it, timing is not told from random entry.
         min_samples_per_parameter: independent training samples for each trainable number.
@@ -152,10 +155,13 @@ def _lookahead(figures: EvidenceFigures) -> _Failure | None:
 
 
 def _trades(figures: EvidenceFigures, thresholds: GateThresholds) -> _Failure | None:
-    if figures.n_trades is not None and figures.n_trades >= thresholds.min_trades:
+    days = figures.n_entry_days
+    if days is not None and days >= thresholds.min_trades:
         return None
-    count = "the number of trades is not known" if figures.n_trades is None else f"{figures.n_trades} trades out of sample"
-    return _Failure("trades", "reject", f"{count}, at least {thresholds.min_trades} are needed for any claim")
+    needed = f"at least {thresholds.min_trades} are needed for any claim"
+    if days is None:
+        return _Failure("trades", "reject", f"how many trades out of sample opened on different days is not known; {needed}")
+    return _Failure("trades", "reject", f"{days} trade{'' if days == 1 else 's'} out of sample opened on different days; {needed}")
 
 
 def _excess(figures: EvidenceFigures, thresholds: GateThresholds) -> _Failure | None:
@@ -206,16 +212,14 @@ def _passed(figures: EvidenceFigures) -> str:
 def _annotate(figures: EvidenceFigures) -> tuple[str, ...]:
     notes: list[str] = []
     if figures.collapsed:
-        notes.append("the model predicts nearly one value everywhere")
+        notes.append("in more than half of its refits every signal of the test had the same sign")
     if figures.beats_baseline is False:
-        notes.append("the model does not beat predicting the majority or zero")
+        notes.append(f"{_NO_BETTER} always predicting 0, on the very rows by which early stopping chose the model")
     if figures.beats_linear is False:
-        notes.append("the model does not beat a linear one")
-    if figures.dsr is not None and _known(figures.dsr) and figures.n_trials is not None:
-        notes.append(f"deflated Sharpe probability {figures.dsr:.2f} among {figures.n_trials} trials (reported, not a gate)")
-    track, seen = figures.minimum_track_sessions, figures.n_sessions
+        notes.append(f"{_NO_BETTER} a linear model, on the very rows by which early stopping chose the model")
+    track, seen = figures.min_track_sessions, figures.n_sessions
     if track is not None and seen is not None and math.isfinite(track) and track > seen:
-        notes.append(f"{seen} sessions are short for this Sharpe ratio: it takes {track:.0f} to tell it from 0 at 95 %")
+        notes.append(f"{seen} sessions are short for this raw Sharpe ratio: it takes {track:.0f} to tell it from 0 at 95 %")
     return tuple(notes)
 
 

@@ -78,12 +78,15 @@ class Welch:
     t: float
 
 
-def learn(records: Sequence[TrialFacts], window: tuple[str, str]) -> list[Lesson]:
+def learn(records: Sequence[TrialFacts], window: tuple[str, str], subjects: Mapping[tuple[str, str], str] | None = None) -> list[Lesson]:
     """Return at most 12 lessons about factors, the clearest first, and one summary at the end; empty without trials.
 
-    Each factor level with at least 3 trials with it and 3 without is compared by a Welch interval. Trials without a figure take no part in
-    comparisons and are counted in the summary.
+    Each factor level with at least 3 trials with it and 3 without is compared by a Welch interval; differences whose interval leaves out
+    zero come first, then the others, each by their t. Trials without a figure take no part in comparisons and are counted in the summary.
 
+    Args:
+        subjects: by factor kind and level, who a lesson is about in words, e.g. {("model", "anfis"): "ANFIS strategies"}; without it,
+            `Strategies with <kind> <level>`.
     Raises:
         DataError: if an experiment id occurs twice.
     Source: Welch (1947), Biometrika 34(1-2).
@@ -96,8 +99,8 @@ def learn(records: Sequence[TrialFacts], window: tuple[str, str]) -> list[Lesson
         return []
     ordered = sorted(records, key=lambda record: record.experiment_id)
     scored = [record for record in ordered if math.isfinite(record.excess_sharpe)]
-    compared = _compare_levels(scored, window)
-    compared.sort(key=lambda pair: (-pair[0], pair[1].factor, pair[1].level))
+    compared = _compare_levels(scored, window, subjects or {})
+    compared.sort(key=lambda pair: (_undecided(pair[1]), -pair[0], pair[1].factor, pair[1].level))
     lessons = [lesson for _, lesson in compared[:MAX_FACTOR_LESSONS]]
     return [*lessons, _summary(ordered, scored, len(compared), window)]
 
@@ -118,7 +121,13 @@ def welch(with_level: Sequence[float], without: Sequence[float], level: float = 
     return Welch(difference, difference - margin, difference + margin, difference / error)
 
 
-def _compare_levels(scored: Sequence[TrialFacts], window: tuple[str, str]) -> list[tuple[float, Lesson]]:
+def _undecided(lesson: Lesson) -> bool:
+    return lesson.low <= 0 <= lesson.high
+
+
+def _compare_levels(
+    scored: Sequence[TrialFacts], window: tuple[str, str], subjects: Mapping[tuple[str, str], str]
+) -> list[tuple[float, Lesson]]:
     """Return (|t|, lesson) for each comparable level; a level that is only its kind's other level reversed is left out."""
     found: list[tuple[float, Lesson]] = []
     kinds = sorted({kind for record in scored for kind in record.factors})
@@ -135,22 +144,30 @@ def _compare_levels(scored: Sequence[TrialFacts], window: tuple[str, str]) -> li
             b = [record.excess_sharpe for record, one in zip(scored, has, strict=True) if not one]
             result = welch(a, b)
             if math.isfinite(result.t):
-                found.append((abs(result.t), _factor_lesson(kind, level, a, b, result, scored, window)))
+                subject = subjects.get((kind, level), f"Strategies with {kind} {level}")
+                found.append((abs(result.t), _factor_lesson(kind, level, subject, a, b, result, scored, window)))
     return found
 
 
 def _factor_lesson(
-    kind: str, level: str, a: Sequence[float], b: Sequence[float], result: Welch, scored: Sequence[TrialFacts], window: tuple[str, str]
+    kind: str,
+    level: str,
+    subject: str,
+    a: Sequence[float],
+    b: Sequence[float],
+    result: Welch,
+    scored: Sequence[TrialFacts],
+    window: tuple[str, str],
 ) -> Lesson:
     if result.low > 0:
-        claim = "trials with it did better"
+        claim = "did better than the others"
     elif result.high < 0:
-        claim = "trials with it did worse"
+        claim = "did worse than the others"
     else:
-        claim = "not distinguishable from no difference"
+        claim = "cannot be told apart from the others"
     text = (
-        f"{kind.replace('_', ' ')} {level}: mean excess Sharpe {np.mean(a):+.2f} in {len(a)} trials with it, {np.mean(b):+.2f} in {len(b)} "
-        f"without; difference {result.difference:+.2f}, 90 % interval {result.low:+.2f} to {result.high:+.2f}: {claim}."
+        f"{subject} {claim}: mean excess Sharpe {np.mean(a):+.2f} in {len(a)} trials, {np.mean(b):+.2f} in the {len(b)} without; "
+        f"difference {result.difference:+.2f}, 90 % interval {result.low:+.2f} to {result.high:+.2f}."
     )
     evidence = tuple(record.experiment_id for record in scored)
     return Lesson(

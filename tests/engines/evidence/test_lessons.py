@@ -53,9 +53,9 @@ def test_a_lesson_says_what_was_compared_with_counts_and_doubt() -> None:
     lesson = lessons[0]
     assert (lesson.factor, lesson.level, lesson.n_with, lesson.n_without) == ("indicator", "roc", 3, 3)
     assert lesson.text.startswith(
-        "indicator roc: mean excess Sharpe +0.00 in 3 trials with it, +0.20 in 3 without; difference -0.20, 90 % interval -0."
+        "Strategies with indicator roc cannot be told apart from the others: mean excess Sharpe +0.00 in 3 trials, +0.20 in the 3 without; "
+        "difference -0.20, 90 % interval -0."
     )
-    assert lesson.text.endswith("not distinguishable from no difference.")
     assert lesson.evidence == ("e0", "e1", "e2", "f0", "f1", "f2")
     assert lesson.window == WINDOW
     assert lesson.low < 0 < lesson.high
@@ -65,9 +65,30 @@ def test_a_clear_difference_is_called_one_and_comes_first() -> None:
     lessons = learn(many(40), WINDOW)
     assert (lessons[0].factor, lessons[0].level) == ("model", "anfis")
     assert lessons[0].low > 0
-    assert lessons[0].text.endswith("trials with it did better.")
+    assert lessons[0].text.startswith("Strategies with model anfis did better than the others: ")
     flipped = learn([TrialFacts(r.experiment_id, -r.excess_sharpe, r.sharpe, r.factors) for r in many(40)], WINDOW)
-    assert flipped[0].text.endswith("trials with it did worse.")
+    assert flipped[0].text.startswith("Strategies with model anfis did worse than the others: ")
+
+
+def test_a_lesson_speaks_of_its_subject_in_the_words_that_it_is_given() -> None:
+    spoken = learn(many(40), WINDOW, {("model", "anfis"): "ANFIS strategies"})
+    assert lesson_on(spoken, "model", "anfis").text.startswith("ANFIS strategies did better than the others: mean excess Sharpe ")
+    assert [(x.factor, x.level, x.low, x.high) for x in spoken[:-1]] == [
+        (x.factor, x.level, x.low, x.high) for x in learn(many(40), WINDOW)[:-1]
+    ]
+
+
+def test_what_can_be_told_apart_comes_before_what_cannot_even_with_a_smaller_t() -> None:
+    values = [*np.linspace(-0.6, 0.6, 20), *np.linspace(-0.6, 0.6, 20) + 0.25]
+    rare = {28, 38, 39}  # three trials: |t| 2.22 with hardly two degrees of freedom; the halves: |t| 2.12 with 38
+    records = [
+        trial(f"e{i:02d}", float(value), half={"late" if i >= 20 else "early"}, rare={"yes" if i in rare else "no"})
+        for i, value in enumerate(values)
+    ]
+    late, early = values[20:], values[:20]
+    few, rest = [v for i, v in enumerate(values) if i in rare], [v for i, v in enumerate(values) if i not in rare]
+    assert abs(welch(few, rest).t) > abs(welch(late, early).t)
+    assert [lesson.factor for lesson in learn(records, WINDOW)] == ["half", "rare", ""]
 
 
 def test_two_levels_that_mirror_each_other_make_one_lesson() -> None:
