@@ -21,6 +21,7 @@ app = typer.Typer(help="Research campaigns: run, follow, resume, read.", no_args
 JsonLines = Annotated[bool, typer.Option("--jsonl", help="Print every event as a JSON line, then the result.")]
 Workers = Annotated[int | None, typer.Option(min=1, max=256, help="Worker processes; no figure depends on it.")]
 FOLLOW_SECONDS = 0.25
+SUMMARY_WIDTH = 160
 _STOPPED = {"stopped": "is stopped; `nullalpha research resume` goes on from here"} | {
     over: f"is already {over.replace('_', ' ')}" for over in ("done", "failed", "budget_exhausted", "waiting_for_model", "paused")
 }
@@ -278,4 +279,6 @@ def _summary(result: CampaignResult, *, stdout: bool) -> None:
 
     from nullalpha.reports.leaderboard import print_summary
 
-    print_summary(result, Console(stderr=not stdout), report=result.report)
+    stream = sys.stdout if stdout else sys.stderr
+    console = Console(stderr=not stdout, width=None if stream.isatty() else SUMMARY_WIDTH)
+    print_summary(result, console, report=result.report)
