@@ -11,7 +11,7 @@ _DAILY_SESSIONS = 252
 _KINDS: dict[str, Callable[[float | None], str]] = {
     **dict.fromkeys(("psr", "dsr", "random_entry_p"), figures.probability),
     **dict.fromkeys(("dsr_trials", "n_trades", "sessions", "sessions_per_year"), figures.count),
-    **dict.fromkeys(("annual_return", "annual_volatility", "max_drawdown", "exposure", "hit_rate"), figures.percent),
+    **dict.fromkeys(("annual_return", "annual_volatility", "max_drawdown", "exposure", "hit_rate", "alpha"), figures.percent),
     "fees_fraction": lambda value: figures.percent(value, 2),
     "turnover": lambda value: f"{figures.ratio(value)} times equity a year" if figures.known(value) else figures.DASH,
 }

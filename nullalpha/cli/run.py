@@ -95,7 +95,7 @@ def train(file: File, seed: Seed = 0, home: Home = None, json: Json = False) -> 
 def _counted(lab: Any, before: int) -> str:
     """Say what a run added to the trials by which the home's best is deflated."""
     now = lab.stores.experiments.count_trials()
-    return f"counts as trial {now} of this home" if now > before else f"counts as no new trial: run before, as one of {now} of this home"
+    return f"counts as trial {now} of this home" if now > before else f"the same run is on record: the trials of this home stay {now}"
 
 
 def _path(lab: Any, digest: str | None) -> str | None:

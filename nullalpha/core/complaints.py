@@ -45,7 +45,9 @@ def complaint(error: ErrorDetails, where: str) -> str:
         return f"there is no {where}"
     if kind in _BOUNDS:
         bound, words = _BOUNDS[kind]
-        return f"{where} is {shown(value)}; it takes {words} {context[bound]}"
+        limit = context[bound]
+        whole = isinstance(limit, float) and limit.is_integer()
+        return f"{where} is {shown(value)}; it takes {words} {int(limit) if whole else limit}"
     if kind.endswith(("too_short", "too_long")):
         return _length(kind, where, value, context)
     if kind == "literal_error":

@@ -58,3 +58,4 @@ def test_training_tells_losses_beside_baselines_and_rules_after_training(cli: Cl
     spoken = cli("train", TRAINED, "--home", home)
     assert "fold 1" in spoken.out
     assert "fires" in spoken.out
+    assert spoken.out.splitlines()[-1] == "the same run is on record: the trials of this home stay 1"
