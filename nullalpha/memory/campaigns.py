@@ -8,9 +8,8 @@ from typing import Any
 
 from sqlalchemy import RowMapping, select, update
 
-from nullalpha.core.errors import NotFoundError, nearest
 from nullalpha.memory.ledger import Ledger, now_text
-from nullalpha.memory.rows import insert_once
+from nullalpha.memory.rows import insert_once, not_found
 from nullalpha.memory.tables import campaign_events, campaign_facts, campaigns
 
 TERMINAL = ("done", "failed", "budget_exhausted")
@@ -89,13 +88,8 @@ class CampaignStore:
             row = connection.execute(select(campaigns).where(campaigns.c.id == campaign_id)).mappings().first()
             if row is None:
                 known = list(connection.execute(select(campaigns.c.id)).scalars())
-                near = nearest(campaign_id, known)
-                raise NotFoundError(
-                    f"no campaign {campaign_id!r} in this home",
-                    path="campaign_id",
-                    value=campaign_id,
-                    suggestion=f"did you mean {near}?" if near else "`nullalpha research list` shows what there is",
-                )
+                advice = "`nullalpha research list` shows what there is"
+                raise not_found("campaign", campaign_id, known, path="campaign_id", otherwise=advice)
         return _campaign(row)
 
     def all(self) -> list[CampaignRow]:

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Column, RowMapping, func, select
 from sqlalchemy.sql import Select
 
-from nullalpha.core.errors import NotFoundError, nearest
 from nullalpha.memory.ledger import Ledger, now_text
-from nullalpha.memory.rows import insert_once
+from nullalpha.memory.rows import batches, insert_once, not_found
 from nullalpha.memory.tables import assessments, experiments, results
 
 
@@ -93,13 +92,8 @@ class ExperimentStore:
             return rows[0]
         with self._ledger.read() as connection:
             known = list(connection.execute(select(experiments.c.id)).scalars())
-        near = nearest(experiment_id, known)
-        raise NotFoundError(
-            f"no experiment {experiment_id!r} in this home",
-            path="id",
-            value=experiment_id,
-            suggestion=f"did you mean {near}?" if near else "`nullalpha experiments list` shows what there is",
-        )
+        advice = "`nullalpha experiments list` shows what there is"
+        raise not_found("experiment", experiment_id, known, path="id", otherwise=advice)
 
     def of_campaign(self, campaign_id: str) -> list[ExperimentRow]:
         """Return a campaign's designs by generation, slot and attempt, invalid ones included."""
@@ -145,11 +139,7 @@ class ExperimentStore:
 
     def results(self, stage: str, ids: Sequence[str] | None = None) -> dict[str, ResultRow]:
         """Return results of a stage by experiment id; all of the home when `ids` is None."""
-        query = select(results).where(results.c.stage == stage)
-        if ids is not None:
-            query = query.where(results.c.experiment_id.in_(list(ids)))
-        with self._ledger.read() as connection:
-            rows = connection.execute(query).mappings().all()
+        rows = self._of_experiments(select(results).where(results.c.stage == stage), results.c.experiment_id, ids)
         return {
             row["experiment_id"]: ResultRow(row["experiment_id"], row["stage"], row["status"], row["operation_id"], row["body"])
             for row in rows
@@ -170,11 +160,7 @@ class ExperimentStore:
 
     def assessments(self, ids: Sequence[str] | None = None) -> dict[str, list[AssessmentRow]]:
         """Return verdicts by experiment id, in the order of the stages search, validation, lockbox."""
-        query = select(assessments)
-        if ids is not None:
-            query = query.where(assessments.c.experiment_id.in_(list(ids)))
-        with self._ledger.read() as connection:
-            rows = connection.execute(query).mappings().all()
+        rows = self._of_experiments(select(assessments), assessments.c.experiment_id, ids)
         order = ("search", "validation", "lockbox")
         found: dict[str, list[AssessmentRow]] = {}
         for row in sorted(rows, key=lambda r: order.index(r["stage"])):
@@ -182,6 +168,11 @@ class ExperimentStore:
                 AssessmentRow(row["experiment_id"], row["stage"], row["verdict"], row["reasons"], row["figures"])
             )
         return found
+
+    def _of_experiments(self, query: Select[Any], column: Column[str], ids: Sequence[str] | None) -> list[RowMapping]:
+        queries = [query] if ids is None else [query.where(column.in_(batch)) for batch in batches(ids)]
+        with self._ledger.read() as connection:
+            return [row for part in queries for row in connection.execute(part).mappings().all()]
 
     def _rows(self, query: Select[Any]) -> list[ExperimentRow]:
         with self._ledger.read() as connection:

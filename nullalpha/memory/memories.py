@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select, update
 
 from nullalpha.memory.ledger import Ledger, now_text
-from nullalpha.memory.rows import insert_once
+from nullalpha.memory.rows import batches, insert_once
 from nullalpha.memory.tables import memories
 
 
@@ -81,7 +81,8 @@ class MemoryStore:
     def mark_indexed(self, ids: Sequence[str]) -> None:
         """Note that the index holds these; called after it took them, so that a crash between makes it take them again."""
         with self._ledger.write() as connection:
-            connection.execute(update(memories).where(memories.c.id.in_(list(ids))).values(indexed=1))
+            for batch in batches(ids):
+                connection.execute(update(memories).where(memories.c.id.in_(batch)).values(indexed=1))
 
     def count(self) -> int:
         return len(self._memories(select(memories)))

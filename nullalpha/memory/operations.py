@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from nullalpha.core.errors import NotFoundError, nearest
 from nullalpha.core.ids import derived_id
 from nullalpha.memory.ledger import Ledger, now_text
+from nullalpha.memory.rows import not_found
 from nullalpha.memory.tables import operation_events, operations
 
 
@@ -141,13 +141,7 @@ class OperationStore:
         with self._ledger.read() as connection:
             row = connection.execute(select(operations).where(operations.c.id == operation_id)).mappings().first()
             if row is None:
-                near = nearest(operation_id, list(connection.execute(select(operations.c.id)).scalars()))
-                raise NotFoundError(
-                    f"no operation {operation_id!r} in this home",
-                    path="id",
-                    value=operation_id,
-                    suggestion=f"did you mean {near}?" if near else None,
-                )
+                raise not_found("operation", operation_id, list(connection.execute(select(operations.c.id)).scalars()), path="id")
         return OperationRow(**dict(row))
 
     def of_campaign(self, campaign_id: str) -> list[OperationRow]:

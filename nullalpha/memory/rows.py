@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, select
+
+from nullalpha.core.errors import NotFoundError, nearest
+
+MOST_VARIABLES = 10_000
 
 
 def insert_once(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
@@ -18,3 +22,17 @@ def insert_once(connection: Connection, table: Table, row: Mapping[str, Any]) ->
         return False
     connection.execute(table.insert().values(**row))
     return True
+
+
+def not_found(what: str, name: str, known: Sequence[str], *, path: str, otherwise: str | None = None) -> NotFoundError:
+    """Return the error for a row that is not there, with the nearest name, or else what `otherwise` advises."""
+    near = nearest(name, known)
+    return NotFoundError(
+        f"no {what} {name!r} in this home", path=path, value=name, suggestion=f"did you mean {near}?" if near else otherwise
+    )
+
+
+def batches(ids: Sequence[str]) -> Iterator[list[str]]:
+    """Yield ids in runs that one statement can bind (SQLite allows 32,766 variables)."""
+    for start in range(0, len(ids), MOST_VARIABLES):
+        yield list(ids[start : start + MOST_VARIABLES])

@@ -220,3 +220,10 @@ def test_the_audit_keeps_calls_in_order_with_actor_and_outcome(stores: Stores) -
     assert (second["actor"], second["arguments"], second["outcome"]) == ("agent:designer", {"id": "e-9"}, "not_found")
     assert [call["body"] for call in stores.audit.model_calls("c-1")] == [{"model": "openai/x", "tokens": 12}]
     assert len(stores.audit.model_calls()) == 2
+
+
+def test_more_ids_than_one_statement_can_bind_are_asked_for_in_batches(stores: Stores) -> None:
+    ids = [f"e-{i}" for i in range(40_000)]
+    assert stores.experiments.results("search", ids) == {}
+    assert stores.experiments.assessments(ids) == {}
+    stores.memories.mark_indexed(ids)
