@@ -11,7 +11,7 @@ from nullalpha.core.errors import UsageError
 
 MAX_COMMISSION = 0.2
 MAX_BPS = 1000.0
-_SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9.^=_-]{0,19}")
+_SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9.^=_-]{0,19}")
 
 FillBasis = Literal["open", "close"]
 

@@ -43,12 +43,12 @@ def run_backtest(
         stop_row: end of the rows, exclusive; None for all.
     Raises:
         InsufficientBarsError: if the rows hold no bar.
-        UsageError: if rows, capital, costs or exits are out of range.
+        UsageError: if rows, capital or exits are out of range.
         DataError: if lengths differ, a target is not finite, or a price is not a positive number.
     """
     stop = len(bars) if stop_row is None else stop_row
     exits = ExitDistances(np.zeros(len(bars)), np.zeros(len(bars)), 0) if exits is None else exits
-    _check_ranges(len(bars), start_row, stop, capital, costs, exits.max_bars)
+    _check_ranges(len(bars), start_row, stop, capital, exits.max_bars)
     _check_arrays(bars, target, exits, fill_basis, slice(start_row, stop))
     terms = Terms(fill_basis == "open", _friction(costs), float(costs.commission), int(exits.max_bars))
     account, cost, fills = simulate_nb(
@@ -110,7 +110,7 @@ def _compiled_form(array: FloatArray) -> FloatArray:
     return np.require(array, np.float64, ["C", "W"])
 
 
-def _check_ranges(n_bars: int, start: int, stop: int, capital: float, costs: Costs, max_bars: int) -> None:
+def _check_ranges(n_bars: int, start: int, stop: int, capital: float, max_bars: int) -> None:
     if not 0 <= start <= stop <= n_bars:
         raise UsageError(
             f"rows [{start}, {stop}) are not rows of {n_bars} bars",
@@ -122,10 +122,6 @@ def _check_ranges(n_bars: int, start: int, stop: int, capital: float, costs: Cos
         raise InsufficientBarsError("a backtest needs at least one bar", path="run_backtest", value=(start, stop))
     if not 0.0 < capital < np.inf:
         raise UsageError("capital must be a positive number", path="run_backtest.capital", value=capital)
-    if not (0.0 <= costs.commission < 1.0 and costs.half_spread_bps >= 0.0 and costs.slippage_bps >= 0.0 and _friction(costs) < 1.0):
-        raise UsageError(
-            "costs must be fractions in [0, 1)", path="run_backtest.costs", value=costs, suggestion="commission 0.0001 is one basis point"
-        )
     if max_bars < 0:
         raise UsageError("max_bars must be >= 0", path="run_backtest.exits.max_bars", value=max_bars, suggestion="0 means no limit")
 

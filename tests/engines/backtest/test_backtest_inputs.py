@@ -22,8 +22,6 @@ FREE = Costs(0.0, 0.0, 0.0)
         ({"stop_row": 6}, UsageError, "are not rows of 5 bars"),
         ({"capital": 0.0}, UsageError, "capital"),
         ({"capital": float("nan")}, UsageError, "capital"),
-        ({"costs": Costs(-0.1, 0.0, 0.0)}, UsageError, "costs"),
-        ({"costs": Costs(0.0, 6000.0, 4000.0)}, UsageError, "costs"),
         ({"exits": ExitDistances(np.zeros(5), np.zeros(5), -1)}, UsageError, "max_bars"),
         ({"exits": ExitDistances(np.zeros(4), np.zeros(5), 0)}, DataError, "exits.stop has shape"),
         ({"exits": ExitDistances(np.zeros(5), np.full(5, -1.0), 0)}, DataError, "negative distance"),
