@@ -35,7 +35,7 @@ def list_(home: Home = None, json: Json = False) -> None:
 @app.command("show")
 def show_(instrument: str, timeframe: str = "1d", home: Home = None, json: Json = False) -> None:
     """Show one instrument: span, costs, fill basis, and where the sealed zones begin."""
-    facts = call(open_lab(home), "data_show", instrument=instrument, timeframe=timeframe)
+    facts = call(open_lab(home), "data_show", instrument=instrument.upper(), timeframe=timeframe)
     if json:
         emit_json(facts)
         return

@@ -53,7 +53,7 @@ def run(
     config = _config(
         lab,
         brief=brief,
-        instruments=tuple(part.strip() for part in instruments.split(",") if part.strip()),
+        instruments=tuple(part.strip().upper() for part in instruments.split(",") if part.strip()),
         timeframe=timeframe,
         trials=trials or lab.settings.research.trials,
         designer=designer,

@@ -131,6 +131,12 @@ def _support(result: CampaignResult, shortlisted: Sequence[ExperimentRecord]) ->
             f"Luck alone would bring the best of {trials} to about {ratio(chance.expected_best)}, and to what was found here in "
             f"{percent(chance.share_reaching_best, 0)} of such cases."
         )
+    choice = result.selection
+    if choice is not None and choice.effective_trials is not None and choice.probability_of_loss is not None:
+        sentences.append(
+            f"The trials amount to {choice.effective_trials} different strategies; the one that is best in half of the sessions fell "
+            f"short of holding in the other half in {percent(choice.probability_of_loss, 0)} of splits."
+        )
     failed = sum(experiment.status == "failed" for experiment in result.experiments)
     if failed:
         sentences.append(

@@ -100,3 +100,16 @@ def test_a_file_that_is_not_there_and_unknown_options_of_import_are_refused(
         refusal = refused("data", "import", path, "--instrument", "A", *option, "--home", home)
         assert refusal.exit_code == 2, option
         assert refusal.error["suggestion"], option
+
+
+def test_a_symbol_that_is_there_is_replaced_only_when_asked_and_a_cost_that_pays_never(
+    cli: Cli, refused: Refused, csv: Callable[[str], Path], home: Path
+) -> None:
+    path = csv(bars(DAYS))
+    refusal = refused("data", "import", path, "--instrument", "spx", "--home", home)
+    assert (refusal.exit_code, refusal.error["code"], refusal.error["value"]) == (2, "refused", "SPX")
+    assert refused("data", "import", path, "--instrument", "A", "--commission", "-1", "--home", home).error["path"] == "commission"
+    assert refused("data", "import", path, "--instrument", "A B", "--home", home).error["path"] == "symbol"
+    assert cli("data", "show", "spx", "--home", home, "--json").json["n_bars"] == 5031
+    assert cli("data", "import", path, "--instrument", "SPX", "--replace", "--home", home, "--json").code == 0
+    assert cli("data", "show", "spx", "--home", home, "--json").json["n_bars"] == 6

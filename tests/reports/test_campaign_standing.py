@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nullalpha.reports.standing import excess_sharpe, headline, luck, ranked, why_not_repeatable
-from nullalpha.tools.contract import CampaignResult, LockboxOpeningRecord
+from nullalpha.tools.contract import CampaignResult, LockboxOpeningRecord, Selection
 
 Make = Callable[..., CampaignResult]
 
@@ -141,3 +141,12 @@ def test_luck_needs_two_figures_that_differ(make_campaign: Make) -> None:
     assert luck([]) is None
     record = make_campaign(1).experiments[0]
     assert luck([record, record.model_copy(update={"id": "x-2"})]) is None
+
+
+def test_what_choosing_the_best_is_worth_is_said_where_it_is_known(make_campaign: Make) -> None:
+    result = make_campaign(12)
+    known = result.model_copy(update={"selection": Selection(effective_trials=7, pbo=0.6, probability_of_loss=0.855)})
+    told = "amount to 7 different strategies; the one that is best in half of the sessions fell short of holding in the other half in 86 %"
+    assert any(told in sentence for sentence in headline(known).support)
+    unknown = result.model_copy(update={"selection": Selection(effective_trials=1)})
+    assert not any("amount to" in sentence for sentence in headline(unknown).support)
