@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nullalpha.app.endpoint import endpoint_of
+from nullalpha.app.lab import code_version
 from nullalpha.core.campaign import CampaignConfig
 from nullalpha.core.clock import utc_now
 from nullalpha.core.egress import EGRESS_SWITCHES, SAFETY_SWITCHES
@@ -90,7 +91,7 @@ def create_campaign(lab: Lab, config: CampaignConfig) -> str:
         protocol_hash=protocol.hash(asdict(zones), config.timeframe, facts),
         zones_version=version,
         data=[_data_ref(s) for s in snapshots],
-        code_version=_code_version(),
+        code_version=code_version(),
     )
     return campaign_id
 
@@ -122,7 +123,7 @@ def refuse_other_code(row: CampaignRow) -> None:
     Raises:
         RefusedError: if any source file that figures depend on has changed since it began.
     """
-    if row.code_version != _code_version():
+    if row.code_version != code_version():
         raise RefusedError(
             f"campaign {row.id} began under another version of the code; what is left of it would be computed otherwise",
             path="campaign_id",
@@ -189,9 +190,3 @@ def _data_ref(snapshot: Snapshot) -> dict[str, Any]:
         "last": snapshot.last[:10],
         "n_bars": snapshot.n_bars,
     }
-
-
-def _code_version() -> str:
-    from nullalpha.app.lab import code_version
-
-    return code_version()

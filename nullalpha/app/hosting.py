@@ -18,7 +18,6 @@ from nullalpha.app.recollection import remember
 from nullalpha.app.reporting import write_report
 from nullalpha.core.campaign import CampaignConfig
 from nullalpha.core.errors import CancelledError, NullAlphaError, RefusedError
-from nullalpha.core.fingerprint import fingerprint
 from nullalpha.core.ids import derived_id
 from nullalpha.data.zones import BarStore
 from nullalpha.engines.protocol import Protocol
@@ -26,7 +25,7 @@ from nullalpha.graphs.computing import compute_generation
 from nullalpha.graphs.context import ResearchContext
 from nullalpha.graphs.judging import assess, attack, evidence
 from nullalpha.graphs.runner import host_campaign
-from nullalpha.memory.experiments import Design
+from nullalpha.memory.experiments import Design, registration
 from nullalpha.operations.inline import InlineExecutor
 from nullalpha.operations.lease import HomeLease
 from nullalpha.operations.pool import WorkerPool
@@ -183,7 +182,7 @@ class PersonRuns:
             name=plan.name,
             hypothesis=plan.hypothesis,
             fingerprint=plan.fingerprint,
-            registration=fingerprint({"hypothesis": plan.hypothesis, "prediction": document.get("prediction")}),
+            registration=registration(document),
             instruments=list(plan.instruments),
             document=dict(document),
             issues=[asdict(issue) for issue in warnings],

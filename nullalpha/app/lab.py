@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Callable
 from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -141,8 +140,6 @@ class Lab:
 if TYPE_CHECKING:
     from nullalpha.core.ports import Recollection as _Recollection
     from nullalpha.core.ports import SingleRuns as _SingleRuns
-
-Interrupted = Callable[[], bool]
 
 
 @lru_cache(maxsize=1)

@@ -16,7 +16,7 @@ from nullalpha.core.errors import NotFoundError, NullAlphaError, TrainingDiverge
 from nullalpha.core.fingerprint import derive_seed
 from nullalpha.data.bars import Bars, FloatArray, IntArray
 from nullalpha.data.instruments import Instrument
-from nullalpha.engines.backtest.decision import exit_distances, target_positions
+from nullalpha.engines.backtest.decision import ExitDistances, exit_distances, target_positions
 from nullalpha.engines.backtest.metrics import Performance, performance
 from nullalpha.engines.backtest.result import BacktestResult
 from nullalpha.engines.backtest.run import buy_and_hold, run_backtest
@@ -182,6 +182,9 @@ class _Prepared:
     features: FloatArray
     folds: tuple[Fold, ...]
     tasks: tuple[FitTask, ...]
+    volatility: FloatArray
+    exits: ExitDistances
+    bars_per_year: float
 
 
 def _prepare(plan: Plan, series: MarketSeries, protocol: Protocol, span: Span, seed: int) -> _Prepared:
@@ -196,7 +199,16 @@ def _prepare(plan: Plan, series: MarketSeries, protocol: Protocol, span: Span, s
         train = _usable(fold.train_rows, complete, labels.end_row, int(fold.stop_rows[0]))
         stop = _usable(fold.stop_rows, complete, labels.end_row, fold.test_start)
         tasks.append(FitTask(x=features, y=labels.value, train_rows=train, stop_rows=stop, seed=fold_seed))
-    return _Prepared(bars.instrument, series, features, folds, tuple(tasks))
+    return _Prepared(
+        symbol=bars.instrument,
+        series=series,
+        features=features,
+        folds=folds,
+        tasks=tuple(tasks),
+        volatility=trailing_volatility(bars, plan.decision.sizing.volatility_bars or FIXED_SIZE_VOLATILITY_BARS),
+        exits=exit_distances(plan.decision.exits, bars.close, atr(bars)),
+        bars_per_year=bars_per_year(bars, series.instrument),
+    )
 
 
 def _usable(rows: IntArray, complete: np.ndarray[tuple[int], np.dtype[np.bool_]], end_row: IntArray, before: int) -> IntArray:
@@ -229,13 +241,12 @@ def _backtest(plan: Plan, series: _Prepared, signal: FloatArray, start: int, sto
     bars, instrument = series.series.bars, series.series.instrument
     inside = np.full(len(bars), np.nan)
     inside[start:stop] = signal[start:stop]
-    volatility = trailing_volatility(bars, plan.decision.sizing.volatility_bars or FIXED_SIZE_VOLATILITY_BARS)
     return run_backtest(
         bars,
-        target_positions(plan.decision, inside, volatility, bars_per_year(bars, instrument)),
+        target_positions(plan.decision, inside, series.volatility, series.bars_per_year),
         costs=instrument.costs,
         fill_basis=instrument.fill_basis,
-        exits=exit_distances(plan.decision.exits, bars.close, atr(bars)),
+        exits=series.exits,
         capital=protocol.capital,
         start_row=start,
         stop_row=stop,

@@ -26,7 +26,7 @@ from nullalpha.engines.evidence.stepm import stepm_p_values
 from nullalpha.engines.evidence.trials import effective_number_of_trials, overfitting_estimate
 from nullalpha.engines.experiment import ExperimentOutcome, MarketSeries, run_experiments, signal_of
 from nullalpha.engines.features.indicators.registry import VOCABULARY
-from nullalpha.engines.outcome_json import outcome_body
+from nullalpha.engines.outcome_json import outcome_body, plain
 from nullalpha.engines.protocol import Protocol, Span
 from nullalpha.engines.series import Arrays, get_arrays
 from nullalpha.engines.training.fit import EpochProgress
@@ -117,7 +117,7 @@ def evidence(payload: Payload, artifacts: ArtifactStore, _progress: Sink) -> dic
         "beta": market_fit.beta,
         "random_entry_p": _random_entry_p(arrays, protocol, factor, seed + 2),
     }
-    return {**{key: _finite(value) for key, value in figures.items()}, "series": payload["series"]}
+    return {**{key: plain(value) for key, value in figures.items()}, "series": payload["series"]}
 
 
 def joint_test(payload: Payload, artifacts: ArtifactStore, _progress: Sink) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def joint_test(payload: Payload, artifacts: ArtifactStore, _progress: Sink) -> d
         return {"p_values": [None] * len(stored)}
     nothing = (np.zeros(0, np.int64), np.zeros(0))
     matrix = _aligned([nothing if series is None else (series["dates"], series["excess"]) for series in stored])
-    return {"p_values": [_finite(p) for p in stepm_p_values(matrix, payload["seed"], reps=payload["reps"])]}
+    return {"p_values": [plain(p) for p in stepm_p_values(matrix, payload["seed"], reps=payload["reps"])]}
 
 
 def deflate(payload: Payload, artifacts: ArtifactStore, _progress: Sink) -> dict[str, Any]:
@@ -137,11 +137,11 @@ def deflate(payload: Payload, artifacts: ArtifactStore, _progress: Sink) -> dict
     dsr = {}
     for experiment_id, sha in payload["series"].items():
         returns = get_arrays(artifacts, sha)["returns"]
-        dsr[experiment_id] = _finite(deflated_sharpe(returns, sharpes, n_trials)) if len(sharpes) > 1 else None
+        dsr[experiment_id] = plain(deflated_sharpe(returns, sharpes, n_trials)) if len(sharpes) > 1 else None
     luck = expected_maximum_sharpe(n_trials, float(sharpes.var(ddof=1))) if len(sharpes) > 1 else math.nan
     return {
         "n_trials": n_trials,
-        "expected_maximum_session_sharpe": _finite(luck),
+        "expected_maximum_session_sharpe": plain(luck),
         "dsr": dsr,
         **_selection_figures([get_arrays(artifacts, sha) for _, sha in sorted(payload["series"].items())]),
     }
@@ -155,8 +155,8 @@ def _selection_figures(series: list[Arrays]) -> dict[str, Any]:
     estimate = overfitting_estimate(excess)
     return {
         "effective_trials": effective_number_of_trials(_aligned([(arrays["dates"], arrays["returns"]) for arrays in series])),
-        "pbo": _finite(estimate.pbo),
-        "probability_of_loss": _finite(estimate.probability_of_loss),
+        "pbo": plain(estimate.pbo),
+        "probability_of_loss": plain(estimate.probability_of_loss),
     }
 
 
@@ -210,7 +210,3 @@ def _throttled(progress: Sink) -> Callable[[Plan, EpochProgress], None]:
             progress({"strategy": plan.name, "epoch": epoch.epoch, "epochs": plan.training.epochs})
 
     return report
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

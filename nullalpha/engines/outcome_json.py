@@ -42,7 +42,7 @@ def outcome_body(outcome: ExperimentOutcome, market: Mapping[str, MarketSeries],
     return {
         "status": "done",
         "fingerprint": outcome.plan.fingerprint,
-        "metrics": {key: _plain(value) for key, value in metrics.items()},
+        "metrics": {key: plain(value) for key, value in metrics.items()},
         "facts": _facts(outcome, market),
         "series": put_arrays(artifacts, "series", _series(outcome, market)),
         "last_weights": _store_weights(outcome, artifacts),
@@ -155,11 +155,11 @@ def _fold_json(outcome: FoldOutcome, bars: Bars) -> dict[str, Any]:
         "test": [str(dates[fold.test_start]), str(dates[fold.test_stop - 1])],
         "best_epoch": fit.best_epoch,
         "epochs_run": fit.epochs_run,
-        "train_loss": _plain(fit.train_loss),
-        "stop_loss": _plain(fit.stop_loss),
-        "baselines": None if outcome.baseline is None else {k: _plain(v) for k, v in asdict(outcome.baseline).items()},
+        "train_loss": plain(fit.train_loss),
+        "stop_loss": plain(fit.stop_loss),
+        "baselines": None if outcome.baseline is None else {k: plain(v) for k, v in asdict(outcome.baseline).items()},
         "n_trades": len(outcome.backtest.trade_array),
-        "return": _plain(float(outcome.backtest.equity[-1] / outcome.backtest.capital - 1.0)),
+        "return": plain(float(outcome.backtest.equity[-1] / outcome.backtest.capital - 1.0)),
     }
 
 
@@ -167,18 +167,19 @@ def _rule_json(rule: RuleSummary, plan: Plan) -> dict[str, Any]:
     """Return a rule after training; its linear answer names the features, on their standardised scale."""
     return {
         "text": rule.text,
-        "firing_share": _plain(rule.firing_share),
-        "contribution": _plain(rule.contribution),
-        "lean": _plain(rule.lean),
-        "bias": _plain(rule.bias),
+        "firing_share": plain(rule.firing_share),
+        "contribution": plain(rule.contribution),
+        "lean": plain(rule.lean),
+        "bias": plain(rule.bias),
         "coefficients": [
-            {"feature": feature.name, "value": _plain(value)} for feature, value in zip(plan.features, rule.coefficients, strict=False)
+            {"feature": feature.name, "value": plain(value)} for feature, value in zip(plan.features, rule.coefficients, strict=False)
         ],
-        "sets": [{"feature": s.feature, "name": s.name, "shape": s.shape, "params": [_plain(p) for p in s.params]} for s in rule.sets],
+        "sets": [{"feature": s.feature, "name": s.name, "shape": s.shape, "params": [plain(p) for p in s.params]} for s in rule.sets],
     }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a figure as JSON: a plain number, and null for NaN or an infinity, never 0."""
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -11,6 +11,7 @@ from nullalpha.agents.port import Designer
 from nullalpha.core.artifacts import ArtifactStore
 from nullalpha.core.campaign import CampaignConfig
 from nullalpha.core.errors import CancelledError
+from nullalpha.data.bars import Bars
 from nullalpha.data.zones import BarStore, BarView
 from nullalpha.engines.protocol import Protocol, Span
 from nullalpha.memory.campaigns import CampaignRow
@@ -46,6 +47,7 @@ class ResearchContext:
     interrupted: Callable[[], bool]
     started: float = field(default_factory=time.monotonic)
     _slices: dict[tuple[str, str], str] = field(default_factory=dict)
+    _search_bars: dict[str, Bars] = field(default_factory=dict)
     _stop_checked: tuple[float, bool] = (0.0, False)
 
     @property
@@ -57,6 +59,12 @@ class ResearchContext:
         """Return the validation zone, or the lockbox up to the day after its last bar."""
         zones = self.bars.zones
         return Span(zone, zones.validation_start, zones.lockbox_start) if zone == "validation" else Span(zone, zones.lockbox_start, last)
+
+    def search_bars(self, symbol: str) -> Bars:
+        """Return an instrument's bars up to the end of the search zone; read and verified once."""
+        if symbol not in self._search_bars:
+            self._search_bars[symbol] = self.bars.search().bars(symbol, self.config.timeframe)
+        return self._search_bars[symbol]
 
     def market(self, view: BarView, symbols: tuple[str, ...]) -> dict[str, Any]:
         """Return what a job needs of each instrument: the zone-bound slice's hash and the instrument's facts."""

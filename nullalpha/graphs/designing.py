@@ -13,7 +13,7 @@ from nullalpha.core.ids import derived_id
 from nullalpha.engines.features.quantiles import feature_quantiles
 from nullalpha.engines.protocol import MIN_TRAIN_ROWS, first_training_stop, walk_forward
 from nullalpha.graphs.context import ResearchContext
-from nullalpha.memory.experiments import AssessmentRow, Design, ExperimentRow
+from nullalpha.memory.experiments import AssessmentRow, Design, ExperimentRow, registration
 from nullalpha.strategy.compile import compile_strategy
 from nullalpha.strategy.draft import Draft, DraftFeature
 from nullalpha.strategy.drafting import Quantiles, draft_to_document, feature_of_draft
@@ -118,10 +118,9 @@ def compile_proposals(context: ResearchContext, generation: int, attempt: int, s
 
 def quantile_source(context: ResearchContext, instruments: tuple[str, ...]) -> Quantiles:
     """Return a measure of features over the first training window of the search zone, averaged over the instruments."""
-    view = context.bars.search()
     windows = []
     for symbol in instruments:
-        bars = view.bars(symbol, context.config.timeframe)
+        bars = context.search_bars(symbol)
         windows.append(bars.slice(0, first_training_stop(context.protocol, context.search_span, bars)))
 
     @lru_cache(maxsize=256)
@@ -164,7 +163,7 @@ def _compiled(context: ResearchContext, generation: int, attempt: int, slot: int
         **base,
         name=plan.name,
         fingerprint=plan.fingerprint,
-        registration=fingerprint({"hypothesis": document["hypothesis"], "prediction": document.get("prediction")}),
+        registration=registration(document),
         document=document,
         issues=[asdict(issue) for issue in warnings],
     )
@@ -176,9 +175,8 @@ def _refuse_long_warmup(context: ResearchContext, plan: Plan) -> None:
     Raises:
         SpecError: naming the warm-up and the rows that it leaves.
     """
-    view = context.bars.search()
     for symbol in plan.instruments:
-        first = walk_forward(context.protocol, context.search_span, view.bars(symbol, context.config.timeframe))[0]
+        first = walk_forward(context.protocol, context.search_span, context.search_bars(symbol))[0]
         left = len(first.train_rows) - max(plan.warmup_bars, plan.labels.volatility_bars)
         if left < MIN_TRAIN_ROWS:
             message = f"a warm-up of {plan.warmup_bars} bars leaves {max(left, 0)} training rows of {symbol} in the first fold"
@@ -230,8 +228,7 @@ def _ranked(context: ResearchContext, rows: list[ExperimentRow]) -> list[Experim
 
 
 def _has_volume(context: ResearchContext) -> bool:
-    view = context.bars.search()
-    return all(bool((view.bars(s, context.config.timeframe).volume > 0).any()) for s in context.config.instruments)
+    return all(bool((context.search_bars(symbol).volume > 0).any()) for symbol in context.config.instruments)
 
 
 def _proposals_name(generation: int, attempt: int) -> str:

@@ -18,7 +18,7 @@ def attack(context: ResearchContext, experiment_id: str) -> None:
     row, computed = _computed(context, experiment_id)
     if computed is None or context.stores.experiments.result(experiment_id, "attack"):
         return
-    market = {symbol: context.market(context.bars.search(), context.config.instruments)[symbol] for symbol in row.instruments}
+    market = context.market(context.bars.search(), tuple(row.instruments))
     identity = {
         "fingerprint": row.fingerprint,
         "market": market,

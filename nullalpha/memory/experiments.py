@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Column, RowMapping, func, select
 from sqlalchemy.sql import Select
 
+from nullalpha.core.fingerprint import fingerprint
 from nullalpha.memory.ledger import Ledger, now_text
 from nullalpha.memory.rows import batches, insert_once, not_found
 from nullalpha.memory.tables import assessments, experiments, results
@@ -64,6 +65,11 @@ class AssessmentRow:
     verdict: str
     reasons: list[str]
     figures: dict[str, Any]
+
+
+def registration(document: Mapping[str, Any]) -> str:
+    """Return the hash of what a strategy document claims and predicts, fixed before anything runs."""
+    return fingerprint({"hypothesis": document["hypothesis"], "prediction": document.get("prediction")})
 
 
 class ExperimentStore:
