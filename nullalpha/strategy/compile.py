@@ -1,41 +1,64 @@
 """Compilation: from a typed strategy to its canonical plan and fingerprint.
 
-Canonical: names dropped, parameters completed with defaults, literals normalised, equal features and sets shared, what no rule uses
-dropped, negations of negations removed, inputs of `and` and `or` flattened and sorted, rules sorted (equal rules stay: each counts), and
-fields dropped that cannot change behaviour (labels and training where nothing is trained, the numbers of the other sizing, the barrier of
-a forward return).
+Canonical: names dropped, parameters completed with defaults, literals normalised, transforms written as the operators that they are,
+equal columns, nodes and sets shared, what no rule or network uses dropped, negations pushed down to the sets (De Morgan holds exactly for
+these operators), inputs of `and`, `or` and symmetric operators flattened and sorted, rules and members sorted (equal rules stay: each
+counts), and fields dropped that cannot change behaviour (labels and training where nothing is trained, the numbers of the other sizing,
+the barrier of a forward return, an exit threshold equal to its entry's).
 Equal documents in this sense have equal fingerprints; name, hypothesis and prediction never matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from nullalpha.core.errors import SpecError
 from nullalpha.core.fingerprint import canonical_json, fingerprint
+from nullalpha.strategy.columns import compile_columns, compile_feature, node_key, node_warmup_bars
+from nullalpha.strategy.network_size import network_parameters
 from nullalpha.strategy.plan import (
+    NETWORK_KINDS,
     Condition,
     DecisionPlan,
     ExitPlan,
     FeaturePlan,
     LabelPlan,
+    MemberPlan,
+    NetworkPlan,
     Plan,
+    RouterPlan,
     RulePlan,
     SetPlan,
     SetShape,
     SizingPlan,
     Trainable,
     TrainingPlan,
+    nodes_of,
 )
 from nullalpha.strategy.rules import Expression, Is, Not, Rule, parse_rule, statements
-from nullalpha.strategy.semantics import WEEK, semantic_issues
-from nullalpha.strategy.spec import DecisionSpec, FeatureSpec, LabelSpec, SizingSpec, StrategySpec, TrainingSpec
-from nullalpha.strategy.vocabulary import ParameterValue, Vocabulary
+from nullalpha.strategy.semantics import semantic_issues
+from nullalpha.strategy.spec import (
+    DecisionSpec,
+    DistanceSpec,
+    LabelSpec,
+    MemberSpec,
+    ModelSpec,
+    RouterSpec,
+    SetSpec,
+    SizingSpec,
+    StrategySpec,
+    TrainingSpec,
+)
+from nullalpha.strategy.vocabulary import Vocabulary
 
-CANONICAL_VERSION = 1
-SESSIONS_PER_WEEK = 5
+__all__ = ["canonical_document", "compile_feature", "compile_strategy"]
+
+CANONICAL_VERSION = 2
+DEFAULT_HIDDEN = (16,)
+DEFAULT_LOOKBACK = 20
 _SetKey = tuple[int, SetShape, tuple[float, ...]]
+_Stated = tuple[str, str]
 
 
 def compile_strategy(spec: StrategySpec, vocabulary: Vocabulary) -> Plan:
@@ -47,11 +70,36 @@ def compile_strategy(spec: StrategySpec, vocabulary: Vocabulary) -> Plan:
     issues = semantic_issues(spec.model_dump(), vocabulary)
     if issues:
         raise SpecError(issues)
-    parsed = [(parse_rule(text), " ".join(text.split())) for text in spec.model.rules]
-    features, index_of = _features(spec, vocabulary, {stated.feature for rule, _ in parsed for stated in statements(rule.condition)})
-    sets, set_index_of = _sets(spec, index_of, parsed)
+    columns = compile_columns(spec.features, spec.timeframe, vocabulary, spec.instruments)
+    if spec.model.members is None:
+        return _single(spec, spec.model, spec.labels, columns, vocabulary)
+    return _ensemble(spec, spec.model, columns, vocabulary)
+
+
+def canonical_document(plan: Plan) -> dict[str, object]:
+    """Return what the fingerprint is taken of: everything that changes behaviour and nothing else."""
+    nodes = _node_table(plan.features)
+    return {
+        "canonical": CANONICAL_VERSION,
+        "instruments": list(plan.instruments),
+        "timeframe": plan.timeframe,
+        "nodes": [_node_document(node, nodes) for node in nodes.values()],
+        "features": [list(nodes).index(node_key(feature)) for feature in plan.features],
+        **_model_document(plan),
+        "decision": _decision_document(plan.decision),
+    }
+
+
+def _single(spec: StrategySpec, model: MemberSpec, labels: LabelSpec, columns: Mapping[str, FeaturePlan], vocabulary: Vocabulary) -> Plan:
+    """Return the plan of one model, with the features and sets that it uses and no others."""
+    parsed = [(parse_rule(text), " ".join(text.split())) for text in model.rules or ()]
+    stated = _stated(spec, model, [rule for rule, _ in parsed])
+    features, index_of = _features(columns, dict.fromkeys(feature for feature, _ in stated))
+    sets, set_index_of = _sets(spec.sets, index_of, stated)
     rules = _rules(parsed, set_index_of)
-    trainable = _trainable(spec)
+    trainable = _trainable(model)
+    network = _network(model)
+    warmup = max(node_warmup_bars(feature, spec.timeframe, vocabulary) for feature in features)
     plan = Plan(
         fingerprint="",
         name=spec.name,
@@ -61,114 +109,176 @@ def compile_strategy(spec: StrategySpec, vocabulary: Vocabulary) -> Plan:
         features=features,
         sets=sets,
         rules=rules,
-        model=spec.model.kind,
+        model=model.kind,
         trainable=trainable,
-        labels=_labels(spec.labels if trainable else LabelSpec()),
+        labels=_labels(labels if trainable else LabelSpec()),
         training=_training(spec.training if trainable else TrainingSpec()),
-        decision=_decision(spec.decision),
-        warmup_bars=max(feature_warmup_bars(feature, spec.timeframe, vocabulary) for feature in features),
-        n_parameters=_n_parameters(trainable, len(rules), len(features), sets),
+        decision=_decision(spec.decision, labels),
+        warmup_bars=warmup + (network.lookback - 1 if network else 0),
+        n_parameters=_n_parameters(model, trainable, len(rules), len(features), sets, network),
+        network=network,
     )
     return replace(plan, fingerprint=fingerprint(canonical_document(plan)))
 
 
-def compile_feature(name: str, feature: FeatureSpec, timeframe: str, vocabulary: Vocabulary) -> FeaturePlan:
-    """Return one column of a strategy whose base timeframe is `timeframe`, complete with defaults; the spec must be valid."""
-    signature = vocabulary[feature.indicator]
-    params = tuple(sorted((p.name, _literal(feature.params.get(p.name, p.default), p.integer)) for p in signature.parameters))
-    output = feature.output or signature.outputs[0]
-    zscore_bars = feature.transform.zscore if feature.transform else 0
-    return FeaturePlan(name, feature.indicator, params, output, feature.timeframe or timeframe, zscore_bars)
+def _ensemble(spec: StrategySpec, model: ModelSpec, columns: Mapping[str, FeaturePlan], vocabulary: Vocabulary) -> Plan:
+    """Return the plan of an ensemble: each member a strategy of its own on some of the joint features."""
+    plans = {name: _single(spec, member, spec.labels, columns, vocabulary) for name, member in (model.members or {}).items()}
+    regime = None if model.router is None else _single(spec, model.router.model, model.router.labels, columns, vocabulary)
+    parts = [*plans.values(), *([regime] if regime else [])]
+    keyed = {node_key(feature): feature for part in parts for feature in part.features}
+    order = sorted(keyed)
+    features = tuple(keyed[key] for key in order)
+
+    def member(name: str, plan: Plan) -> MemberPlan:
+        return MemberPlan(name, tuple(order.index(node_key(feature)) for feature in plan.features), plan)
+
+    names = sorted(plans, key=lambda name: (plans[name].fingerprint, _side(model.router, name)))
+    plan = Plan(
+        fingerprint="",
+        name=spec.name,
+        hypothesis=spec.hypothesis,
+        instruments=tuple(sorted(spec.instruments)),
+        timeframe=spec.timeframe,
+        features=features,
+        sets=(),
+        rules=(),
+        model="ensemble",
+        trainable=(),
+        labels=_labels(spec.labels if any(part.trainable for part in plans.values()) else LabelSpec()),
+        training=_training(spec.training if any(part.trainable for part in parts) else TrainingSpec()),
+        decision=_decision(spec.decision, spec.labels),
+        warmup_bars=max(part.warmup_bars for part in parts),
+        n_parameters=sum(part.n_parameters for part in parts),
+        members=tuple(member(name, plans[name]) for name in names),
+        router=None
+        if model.router is None or regime is None
+        else RouterPlan(
+            member("regime", regime),
+            names.index(model.router.above),
+            names.index(model.router.below),
+            float(model.router.threshold) + 0.0,
+            float(model.router.softness),
+        ),
+    )
+    return replace(plan, fingerprint=fingerprint(canonical_document(plan)))
 
 
-def feature_warmup_bars(feature: FeaturePlan, timeframe: str, vocabulary: Vocabulary) -> int:
-    """Return the bars of the base timeframe before the column's first value: exact on the base timeframe, on weekly bars never too few.
-
-    A weekly value waits for its week to end, and a first week that is cut does not count.
-    """
-    own = vocabulary[feature.indicator].warmup_bars(dict(feature.params))
-    in_base = (own + 2) * SESSIONS_PER_WEEK if feature.timeframe == WEEK != timeframe else own
-    return in_base + max(feature.zscore_bars - 1, 0)
+def _side(router: RouterSpec | None, name: str) -> str:
+    """Return a member's part in the routing, so that two equal members have an order."""
+    return "" if router is None else "above" if name == router.above else "below"
 
 
-def canonical_document(plan: Plan) -> dict[str, object]:
-    """Return what the fingerprint is taken of: everything that changes behaviour and nothing else."""
-    document: dict[str, object] = {
-        "canonical": CANONICAL_VERSION,
-        "instruments": list(plan.instruments),
-        "timeframe": plan.timeframe,
-        "features": [_feature_key(feature) for feature in plan.features],
-        "sets": [[s.feature, s.shape, list(s.params)] for s in plan.sets],
-        "rules": [[_node(rule.condition), rule.consequent] for rule in plan.rules],
-        "model": plan.model,
-        "decision": _decision_document(plan.decision),
-    }
+def _node_table(features: Sequence[FeaturePlan]) -> dict[str, FeaturePlan]:
+    """Return every node of the columns once, by key, inputs before what uses them, otherwise in the order of keys."""
+    below = {node_key(node): node for feature in features for node in nodes_of(feature)}
+    table: dict[str, FeaturePlan] = {}
+
+    def add(key: str) -> None:
+        if key in table:
+            return
+        for given in sorted(node_key(i) for i in below[key].inputs if isinstance(i, FeaturePlan)):
+            add(given)
+        table[key] = below[key]
+
+    for key in sorted(below):
+        add(key)
+    return table
+
+
+def _node_document(node: FeaturePlan, nodes: Mapping[str, FeaturePlan]) -> list[object]:
+    order = list(nodes)
+    inputs = [order.index(node_key(given)) if isinstance(given, FeaturePlan) else given for given in node.inputs]
+    return [node.indicator, [list(pair) for pair in node.params], node.output, node.timeframe, node.instrument, inputs]
+
+
+def _model_document(plan: Plan) -> dict[str, object]:
+    document: dict[str, object] = {"model": plan.model}
+    if plan.members:
+        document["members"] = [_member_document(member) for member in plan.members]
+        router = plan.router
+        if router:
+            document["router"] = [_member_document(router.regime), router.above, router.below, router.threshold, router.softness]
+        return document
+    document["sets"] = [[s.feature, s.shape, list(s.params)] for s in plan.sets]
+    document["rules"] = [[_node(rule.condition), rule.consequent, rule.weight] for rule in plan.rules]
+    if plan.network:
+        document["network"] = [list(plan.network.hidden), plan.network.lookback, plan.network.dropout]
     if plan.trainable:
-        labels = plan.labels
+        labels, training = plan.labels, plan.training
         document["trainable"] = list(plan.trainable)
-        document["labels"] = [labels.kind, labels.horizon_bars, labels.volatility_bars, labels.barrier]
-        training = plan.training
+        document["labels"] = [
+            *(labels.kind, labels.horizon_bars, labels.volatility_bars, labels.barrier),
+            *(labels.regime_of, labels.cusum, labels.weights),
+        ]
         document["training"] = [training.epochs, training.batch_size, training.learning_rate, training.patience, training.loss]
     return document
 
 
-def _literal(value: object, integer: bool) -> ParameterValue:
-    if not isinstance(value, int | float):
-        raise TypeError(f"{value!r} is not a number")
-    return int(value) if integer else float(value) + 0.0
+def _member_document(member: MemberPlan) -> dict[str, object]:
+    return {"columns": list(member.columns), **_model_document(member.plan)}
 
 
-def _feature_key(feature: FeaturePlan) -> list[object]:
-    return [feature.indicator, [list(pair) for pair in feature.params], feature.output, feature.timeframe, feature.zscore_bars]
+def _stated(spec: StrategySpec, model: MemberSpec, rules: Sequence[Rule]) -> list[_Stated]:
+    """Return every (feature, set) that a model uses, in the order of the document."""
+    if model.kind not in NETWORK_KINDS:
+        return list(dict.fromkeys((s.feature, s.set_name) for rule in rules for s in statements(rule.condition)))
+    if model.inputs is None:
+        return [(feature, name) for feature, given in spec.sets.items() for name in given]
+    return [(feature, name) for feature, _, name in (text.partition(".") for text in model.inputs)]
 
 
-def _features(spec: StrategySpec, vocabulary: Vocabulary, used: set[str]) -> tuple[tuple[FeaturePlan, ...], Mapping[str, int]]:
+def _features(columns: Mapping[str, FeaturePlan], used: Mapping[str, None]) -> tuple[tuple[FeaturePlan, ...], Mapping[str, int]]:
     """Return the unique used columns in canonical order, and where each name of the document went."""
-    compiled = {name: compile_feature(name, f, spec.timeframe, vocabulary) for name, f in spec.features.items() if name in used}
-    keys = {name: canonical_json(_feature_key(feature)) for name, feature in compiled.items()}
+    keys = {name: node_key(columns[name]) for name in columns if name in used}
     first: dict[str, FeaturePlan] = {}
-    for name, feature in compiled.items():
-        first.setdefault(keys[name], feature)
+    for name, key in keys.items():
+        first.setdefault(key, columns[name])
     order = sorted(first)
     return tuple(first[key] for key in order), {name: order.index(key) for name, key in keys.items()}
 
 
 def _sets(
-    spec: StrategySpec, index_of: Mapping[str, int], rules: list[tuple[Rule, str]]
-) -> tuple[tuple[SetPlan, ...], Mapping[tuple[str, str], int]]:
+    sets: Mapping[str, Mapping[str, SetSpec]], index_of: Mapping[str, int], stated: Sequence[_Stated]
+) -> tuple[tuple[SetPlan, ...], Mapping[_Stated, int]]:
     """Return the unique used sets in canonical order, and where each (feature, set) of the document went."""
     first: dict[_SetKey, str] = {}
-    keys: dict[tuple[str, str], _SetKey] = {}
-    for rule, _ in rules:
-        for stated in statements(rule.condition):
-            given = spec.sets[stated.feature][stated.set_name]
-            key = (index_of[stated.feature], given.shape, given.numbers)
-            keys[stated.feature, stated.set_name] = key
-            first.setdefault(key, stated.set_name)
+    keys: dict[_Stated, _SetKey] = {}
+    for feature, name in stated:
+        given = sets[feature][name]
+        key = (index_of[feature], given.shape, given.numbers)
+        keys[feature, name] = key
+        first.setdefault(key, name)
     order = sorted(first)
-    sets = tuple(SetPlan(feature, first[feature, shape, numbers], shape, numbers) for feature, shape, numbers in order)
-    return sets, {names: order.index(key) for names, key in keys.items()}
+    plans = tuple(SetPlan(feature, first[feature, shape, numbers], shape, numbers) for feature, shape, numbers in order)
+    return plans, {names: order.index(key) for names, key in keys.items()}
 
 
-def _rules(rules: list[tuple[Rule, str]], set_index_of: Mapping[tuple[str, str], int]) -> tuple[RulePlan, ...]:
+def _rules(rules: Sequence[tuple[Rule, str]], set_index_of: Mapping[_Stated, int]) -> tuple[RulePlan, ...]:
     compiled = [
-        RulePlan(_condition(rule.condition, set_index_of), rule.strength if rule.direction == "long" else -rule.strength, text)
+        RulePlan(
+            _condition(rule.condition, set_index_of, negated=False),
+            rule.strength if rule.direction == "long" else -rule.strength,
+            text,
+            rule.weight,
+        )
         for rule, text in rules
     ]
-    return tuple(sorted(compiled, key=lambda rule: (canonical_json(_node(rule.condition)), rule.consequent)))
+    return tuple(sorted(compiled, key=lambda rule: (canonical_json(_node(rule.condition)), rule.consequent, rule.weight)))
 
 
-def _condition(expression: Expression, set_index_of: Mapping[tuple[str, str], int]) -> Condition:
-    """Return the canonical node: flat, sorted `and` and `or`, no negation of a negation."""
+def _condition(expression: Expression, set_index_of: Mapping[_Stated, int], *, negated: bool) -> Condition:
+    """Return the canonical node: negations at the sets alone, `and` and `or` flat and sorted."""
     if isinstance(expression, Is):
-        return Condition("is", set_index_of[expression.feature, expression.set_name])
+        stated = Condition("is", set_index_of[expression.feature, expression.set_name])
+        return Condition("not", args=(stated,)) if negated else stated
     if isinstance(expression, Not):
-        inner = _condition(expression.arg, set_index_of)
-        return inner.args[0] if inner.op == "not" else Condition("not", args=(inner,))
+        return _condition(expression.arg, set_index_of, negated=not negated)
+    op = expression.op if not negated else "or" if expression.op == "and" else "and"
     flat: list[Condition] = []
-    for arg in (_condition(arg, set_index_of) for arg in expression.args):
-        flat.extend(arg.args if arg.op == expression.op else (arg,))
-    return Condition(expression.op, args=tuple(sorted(flat, key=lambda arg: canonical_json(_node(arg)))))
+    for arg in (_condition(arg, set_index_of, negated=negated) for arg in expression.args):
+        flat.extend(arg.args if arg.op == op else (arg,))
+    return Condition(op, args=tuple(sorted(flat, key=lambda arg: canonical_json(_node(arg)))))
 
 
 def _node(condition: Condition) -> list[object]:
@@ -177,56 +287,106 @@ def _node(condition: Condition) -> list[object]:
     return [condition.op, *(_node(arg) for arg in condition.args)]
 
 
-def _trainable(spec: StrategySpec) -> tuple[Trainable, ...]:
-    if spec.model.kind == "rules":
+def _trainable(model: MemberSpec) -> tuple[Trainable, ...]:
+    if model.kind == "rules":
         return ()
-    return ("consequents", "sets") if spec.model.trainable is None else tuple(sorted(spec.model.trainable))
+    if model.trainable is not None:
+        return tuple(sorted(model.trainable))
+    return ("network",) if model.kind in NETWORK_KINDS else ("consequents", "sets")
+
+
+def _network(model: MemberSpec) -> NetworkPlan | None:
+    if model.kind not in NETWORK_KINDS:
+        return None
+    lookback = 1 if model.kind == "fuzzy_mlp" else model.lookback or DEFAULT_LOOKBACK
+    return NetworkPlan(model.hidden or DEFAULT_HIDDEN, lookback, float(model.dropout or 0.0))
 
 
 def _labels(labels: LabelSpec) -> LabelPlan:
-    barrier = labels.barrier if labels.kind == "triple_barrier" else 0.0
-    return LabelPlan(labels.kind, labels.horizon, labels.volatility_bars, float(barrier))
+    """Return the label; numbers of other kinds take neutral values, so that equal behaviour means equal plans."""
+    barrier = labels.barrier if labels.kind in ("triple_barrier", "zigzag") else 0.0
+    regime_of = labels.of if labels.kind == "regime" else "trend"
+    cusum = float(labels.cusum or 0.0)
+    return LabelPlan(labels.kind, labels.horizon, labels.volatility_bars, float(barrier), regime_of, cusum, labels.weights)
 
 
 def _training(training: TrainingSpec) -> TrainingPlan:
     return TrainingPlan(training.epochs, training.batch_size, float(training.learning_rate), training.patience, training.loss)
 
 
-def _decision(decision: DecisionSpec) -> DecisionPlan:
-    exits, stop, target = decision.exits, decision.exits.stop_loss, decision.exits.take_profit
+def _decision(decision: DecisionSpec, labels: LabelSpec) -> DecisionPlan:
+    exits = decision.exits
+    stop_atr, stop_fraction = _distance(exits.stop_loss)
+    target_atr, target_fraction = _distance(exits.take_profit)
+    trailing_atr, trailing_fraction = _distance(exits.trailing_stop)
     return DecisionPlan(
-        long_above=None if decision.long_above is None else float(decision.long_above) + 0.0,
-        short_below=None if decision.short_below is None else float(decision.short_below) + 0.0,
-        sizing=_sizing(decision.sizing),
+        long_above=_threshold(decision.long_above),
+        short_below=_threshold(decision.short_below),
+        sizing=_sizing(decision.sizing, labels),
         exits=ExitPlan(
-            stop_atr=float((stop and stop.atr) or 0),
-            stop_fraction=float((stop and stop.fraction) or 0),
-            target_atr=float((target and target.atr) or 0),
-            target_fraction=float((target and target.fraction) or 0),
+            stop_atr=stop_atr,
+            stop_fraction=stop_fraction,
+            target_atr=target_atr,
+            target_fraction=target_fraction,
             max_bars=exits.max_bars or 0,
+            trailing_atr=trailing_atr,
+            trailing_fraction=trailing_fraction,
         ),
+        long_exit_below=_threshold(decision.long_exit_below if decision.long_exit_below is not None else decision.long_above),
+        short_exit_above=_threshold(decision.short_exit_above if decision.short_exit_above is not None else decision.short_below),
+        separation_bars=max(decision.separation or 1, 1),
     )
 
 
-def _sizing(sizing: SizingSpec) -> SizingPlan:
-    """Return the sizing; numbers of the other kind take neutral values, so that equal behaviour means equal plans."""
+def _threshold(value: float | None) -> float | None:
+    return None if value is None else float(value) + 0.0
+
+
+def _distance(distance: DistanceSpec | None) -> tuple[float, float]:
+    """Return (multiples of ATR, fraction of price); 0 for none."""
+    return (0.0, 0.0) if distance is None else (float(distance.atr or 0), float(distance.fraction or 0))
+
+
+def _sizing(sizing: SizingSpec, labels: LabelSpec) -> SizingPlan:
+    """Return the sizing; numbers of the other kinds take neutral values, so that equal behaviour means equal plans."""
     neutral = SizingSpec()
     if sizing.kind == "fixed":
         return SizingPlan("fixed", float(sizing.size), float(neutral.annual), float(sizing.size), neutral.volatility_bars)
-    return SizingPlan("volatility_target", 1.0, float(sizing.annual), float(sizing.max_leverage), sizing.volatility_bars)
+    most = float(sizing.max_leverage)
+    if sizing.kind == "volatility_target":
+        return SizingPlan("volatility_target", 1.0, float(sizing.annual), most, sizing.volatility_bars)
+    # what is predicted is in units of the label's volatility, so that is the one that counts
+    return SizingPlan("kelly", 1.0, float(neutral.annual), most, labels.volatility_bars, float(sizing.fraction), labels.horizon)
 
 
 def _decision_document(decision: DecisionPlan) -> dict[str, object]:
     sizing, exits = decision.sizing, decision.exits
-    sized = [sizing.size] if sizing.kind == "fixed" else [sizing.annual, sizing.max_leverage, sizing.volatility_bars]
+    sized: dict[str, list[object]] = {
+        "fixed": [sizing.size],
+        "volatility_target": [sizing.annual, sizing.max_leverage, sizing.volatility_bars],
+        "kelly": [sizing.kelly_fraction, sizing.max_leverage, sizing.volatility_bars, sizing.horizon_bars],
+    }
     return {
-        "long_above": decision.long_above,
-        "short_below": decision.short_below,
-        "sizing": [sizing.kind, *sized],
-        "exits": [exits.stop_atr, exits.stop_fraction, exits.target_atr, exits.target_fraction, exits.max_bars],
+        "long": [decision.long_above, decision.long_exit_below],
+        "short": [decision.short_below, decision.short_exit_above],
+        "separation": decision.separation_bars,
+        "sizing": [sizing.kind, *sized[sizing.kind]],
+        "exits": [
+            *(exits.stop_atr, exits.stop_fraction, exits.target_atr, exits.target_fraction),
+            *(exits.trailing_atr, exits.trailing_fraction, exits.max_bars),
+        ],
     }
 
 
-def _n_parameters(trainable: tuple[Trainable, ...], n_rules: int, n_features: int, sets: tuple[SetPlan, ...]) -> int:
-    consequents = n_rules * (n_features + 1) if "consequents" in trainable else 0
-    return consequents + (sum(len(s.params) for s in sets) if "sets" in trainable else 0)
+def _n_parameters(
+    model: MemberSpec,
+    trainable: tuple[Trainable, ...],
+    n_rules: int,
+    n_features: int,
+    sets: tuple[SetPlan, ...],
+    network: NetworkPlan | None,
+) -> int:
+    n_sets = sum(len(s.params) for s in sets) if "sets" in trainable else 0
+    if network and model.kind in NETWORK_KINDS:
+        return n_sets + network_parameters(model.kind, len(sets), network)
+    return n_sets + (n_rules * (n_features + 1) if "consequents" in trainable else 0)

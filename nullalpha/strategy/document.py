@@ -75,7 +75,8 @@ class _Builder:
     def plain(self, node: object, path: str, depth: int) -> object:
         self.n_nodes += 1
         if self.n_nodes > MAX_NODES:
-            raise SpecError([Issue("document", "too_long", f"the document holds more than {MAX_NODES} values")])
+            message = f"the document holds more than {MAX_NODES} values"
+            raise SpecError([Issue("document", "too_long", message, None, "a strategy takes a few hundred")])
         if isinstance(node, Pairs | Mapping | list | tuple):
             if depth > MAX_DEPTH:
                 raise too_deep(path or "document")
@@ -93,7 +94,7 @@ class _Builder:
             place = f"{path}.{_clip(name)}".lstrip(".")
             where = f" (line {line})" if line else ""
             if not isinstance(key, str) or FORBIDDEN.search(key):
-                self._refuse(place, "bad_key", f"a key must be a word{where}", None)
+                self._refuse(place, "bad_key", f"a key must be a word{where}", "write a plain word")
             elif key in values:
                 self._refuse(place, "duplicate_key", f"the key {_clip(key)!r} is given twice{where}", "keep one of them")
             else:
@@ -102,7 +103,7 @@ class _Builder:
 
     def _scalar(self, node: object, path: str) -> object:
         if isinstance(node, Refused):
-            self._refuse(path, node.code, node.message, None)
+            self._refuse(path, node.code, node.message, node.suggestion)
             return None
         if isinstance(node, str):
             if FORBIDDEN.search(node):
@@ -119,7 +120,7 @@ class _Builder:
             return None
         if node is None or isinstance(node, bool | int | float):
             return node
-        self._refuse(path, "wrong_type", f"a {type(node).__name__} is not a value of the language", None)
+        self._refuse(path, "wrong_type", f"a {type(node).__name__} is not a value of the language", "text, a number, true, false or null")
         return None
 
     def _refuse(self, path: str, code: str, message: str, suggestion: str | None) -> None:
@@ -128,5 +129,5 @@ class _Builder:
 
 
 def _clip(key: str) -> str:
-    printable = key.encode("utf-8", "replace").decode()
+    printable = "".join(character if character.isprintable() else "\ufffd" for character in key)
     return printable if len(printable) <= 60 else printable[:57] + "..."

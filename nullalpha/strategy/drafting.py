@@ -15,13 +15,14 @@ from nullalpha.strategy.placement import Quantiles5, place_set
 from nullalpha.strategy.plan import FeaturePlan
 from nullalpha.strategy.semantics import semantic_issues
 from nullalpha.strategy.spec import LANGUAGE_VERSION, FeatureSpec, slug
-from nullalpha.strategy.vocabulary import Vocabulary
+from nullalpha.strategy.syntax import FORBIDDEN
+from nullalpha.strategy.vocabulary import BAR_FIELD_UNITS, IndicatorSignature, Unit, Vocabulary
 
 STANDARDISATION_BARS = 250
 STANDARDISED_UNITS = ("price", "volume", "signed_volume")
 Quantiles = Callable[[DraftFeature], Quantiles5]
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
+_CONTROL = re.compile(rf"(?:{FORBIDDEN.pattern}|[\t\r\n])+")
 
 
 def draft_to_document(draft: Draft, quantiles: Quantiles, vocabulary: Vocabulary, timeframe: str) -> dict[str, object]:
@@ -77,7 +78,7 @@ def feature_of_draft(feature: DraftFeature, vocabulary: Vocabulary, timeframe: s
 
 def constrained_draft(vocabulary: Vocabulary, instruments: Sequence[str]) -> type[Draft]:
     """Return `Draft` with its indicators and instruments as closed enums, for decoding held to its JSON Schema."""
-    indicator: Any = Literal.__getitem__(tuple(sorted(vocabulary)))
+    indicator: Any = Literal.__getitem__(tuple(name for name in sorted(vocabulary) if draftable(vocabulary[name])))
     instrument: Any = Literal.__getitem__(tuple(dict.fromkeys(instruments)))
     feature: Any = create_model("DraftFeature", __base__=DraftFeature, indicator=(indicator, ...))
     features: Any = list[feature]
@@ -100,9 +101,20 @@ def _feature_document(feature: DraftFeature, vocabulary: Vocabulary) -> dict[str
     if signature.parameters:
         first = signature.parameters[0]
         document[first.name] = min(max(feature.period, first.low), first.high)
-    if feature.standardised or signature.unit in STANDARDISED_UNITS:
+    if feature.standardised or draft_unit(signature) in STANDARDISED_UNITS:
         document["transform"] = {"zscore": STANDARDISATION_BARS}
     return document
+
+
+def draft_unit(signature: IndicatorSignature) -> Unit:
+    """Return the unit of an indicator's first output where a draft names no input."""
+    unit = signature.unit_of(signature.outputs[0])
+    return BAR_FIELD_UNITS[signature.series[0]] if unit == "input" else unit
+
+
+def draftable(signature: IndicatorSignature) -> bool:
+    """Return whether a draft can say the indicator: with bars as they are and at most its first parameter, a number of bars."""
+    return len(signature.series) < 2 and (signature.parameters[0].integer if signature.parameters else not signature.series)
 
 
 def _base_name(feature: DraftFeature, vocabulary: Vocabulary) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from nullalpha.strategy.compile import compile_strategy
-from nullalpha.strategy.plan import Condition, DecisionPlan, FeaturePlan, Plan, RulePlan, SetPlan
+from nullalpha.strategy.plan import Condition, DecisionPlan, FeaturePlan, LabelPlan, Plan, RulePlan, SetPlan, SizingPlan
 from nullalpha.strategy.spec import StrategySpec
 from nullalpha.strategy.vocabulary import Vocabulary
 
@@ -11,30 +14,115 @@ from nullalpha.strategy.vocabulary import Vocabulary
 def explain(strategy: StrategySpec | Plan, vocabulary: Vocabulary) -> str:
     """Return the strategy as a few short paragraphs."""
     plan = strategy if isinstance(strategy, Plan) else compile_strategy(strategy, vocabulary)
+    features = _listed([describe_feature(f, plan.timeframe, vocabulary) for f in plan.features])
     paragraphs = [
         f"{plan.name} trades {_listed(plan.instruments)} on {plan.timeframe} bars. Its hypothesis: {plan.hypothesis.strip()}",
-        " ".join(["It looks at", _listed([describe_feature(f, plan.timeframe, vocabulary) for f in plan.features]) + "."]),
-        "\n".join(["It reasons by these rules, each as far as it holds:", *(f"- {describe_rule(rule, plan)}" for rule in plan.rules)]),
-        "\n".join(["In these rules:", *(f"- {describe_set(fuzzy, plan)}" for fuzzy in plan.sets)]),
-        _learning(plan),
+        f"It looks at {features}.",
+        *(_ensemble(plan) if plan.members else _reasoning(plan)),
         _trading(plan.decision),
         f"It needs {plan.warmup_bars} bars of history before its first signal.",
     ]
     return "\n\n".join(paragraphs)
 
 
+def _ensemble(plan: Plan) -> list[str]:
+    """Return who answers when, then each member's own reasoning."""
+    names = [member.name for member in plan.members]
+    router = plan.router
+    if router is None:
+        paragraphs = [f"It asks {_listed(names)} and takes the mean of their answers."]
+    else:
+        above, below = names[router.above], names[router.below]
+        change = "at once" if router.softness == 0 else f"gradually, over about {4 * router.softness:.3g}"
+        paragraphs = [
+            f"It asks {above} where the regime model's signal (-1 to 1) is above {router.threshold:g} and {below} below; one gives way "
+            f"to the other {change}.",
+            "The regime model. " + "\n\n".join(_reasoning(router.regime.plan)),
+        ]
+    for member in plan.members:
+        paragraphs.append(f"Member {member.name}. " + "\n\n".join(_reasoning(member.plan)))
+    return paragraphs
+
+
+def _reasoning(plan: Plan) -> list[str]:
+    sets = "\n".join(["In these rules:" if plan.rules else "Its sets:", *(f"- {describe_set(fuzzy, plan)}" for fuzzy in plan.sets)])
+    if plan.network is None:
+        rules = "\n".join(
+            ["It reasons by these rules, each as far as it holds:", *(f"- {describe_rule(rule, plan)}" for rule in plan.rules)]
+        )
+        return [rules, sets, _learning(plan)]
+    layers = _listed([f"{size}" for size in plan.network.hidden])
+    kind = {"fuzzy_mlp": "a network", "fuzzy_gru": "a recurrent network (GRU)", "fuzzy_lstm": "a recurrent network (LSTM)"}[plan.model]
+    reads = f"how far each of {len(plan.sets)} sets holds" + (f" over the last {_bars(plan.lookback)}" if plan.lookback > 1 else "")
+    dropped = f", of which {plan.network.dropout:.0%} rest at each step of training" if plan.network.dropout else ""
+    return [f"It reasons by {kind} with {layers} hidden units{dropped}, which reads {reads}.", sets, _learning(plan)]
+
+
+def describe_learned(body: Mapping[str, Any]) -> list[str]:
+    """Return what training made of the rules, a paragraph an instrument, from an experiment's recorded result; nothing if there is none."""
+    paragraphs = []
+    for symbol, rules in (body.get("rules") or {}).items():
+        lines = [f"What it learned on {symbol}, in its last training window:"]
+        for rule in rules:
+            lines.append(
+                f"- {_whose(rule)}{rule['text']}: has {_share(rule['firing_share'])} of the say, makes up "
+                f"{_share(rule['contribution'])} of the output, leans {_side(rule['lean'])}; its answer is {_linear(rule)}"
+            )
+            lines += [f"    {s['feature']} is {s['name']}: {s['shape']} {[_number(p) for p in s['params']]}" for s in rule["sets"]]
+        if rules:
+            paragraphs.append("\n".join(lines))
+    for symbol, sets in (body.get("set_influences") or {}).items():
+        lines = [f"What moves its answer on {symbol}, in its last training window:"]
+        for s in sets:
+            lines.append(f"- {_whose(s)}{s['feature']} is {s['name']}: {_share(s['share'])} of all influence, leans {_side(s['lean'])}")
+        if sets:
+            paragraphs.append("\n".join(lines))
+    return paragraphs
+
+
+def _side(lean: float | None) -> str:
+    return "long" if (lean or 0.0) > 0 else "short"
+
+
+def _whose(item: Mapping[str, Any]) -> str:
+    return f"({item['member']}) " if item.get("member") else ""
+
+
+def _share(value: float | None) -> str:
+    return "no" if value is None else f"{value:.0%}"
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.4g}")
+
+
+def _linear(rule: Mapping[str, Any]) -> str:
+    terms = [f"{c['value']:+.3g} x {c['feature']}" for c in rule["coefficients"] if c["value"]]
+    return f"{rule['bias'] or 0:.3g}" + (f" {' '.join(terms)} (features in standard deviations)" if terms else "")
+
+
 def describe_feature(feature: FeaturePlan, timeframe: str, vocabulary: Vocabulary) -> str:
     """Return one column in words, e.g. `trend (distance_from_sma with period 200)`."""
-    signature = vocabulary[feature.indicator]
-    params = _listed([f"{name} {value:g}" for name, value in feature.params])
-    text = feature.indicator + (f" with {params}" if params else "")
+    return f"{feature.name} ({_node(feature, timeframe, vocabulary)})"
+
+
+def _node(node: FeaturePlan, timeframe: str, vocabulary: Vocabulary) -> str:
+    if node.indicator == "zscore" and len(node.inputs) == 1 and isinstance(node.inputs[0], FeaturePlan):
+        (bars,) = (value for _, value in node.params)
+        return f"{_node(node.inputs[0], timeframe, vocabulary)}, as a z-score over the last {bars:g} bars"
+    signature = vocabulary[node.indicator]
+    params = _listed([f"{name} {value:g}" for name, value in node.params])
+    text = node.indicator + (f" with {params}" if params else "")
     if len(signature.outputs) > 1:
-        text = f"the {feature.output} of {text}"
-    if feature.timeframe != timeframe:
-        text += f", on {feature.timeframe} bars once each is complete"
-    if feature.zscore_bars:
-        text += f", as a z-score over the last {feature.zscore_bars} bars"
-    return f"{feature.name} ({text})"
+        text = f"the {node.output} of {text}"
+    if node.inputs and node.inputs != signature.series:
+        inputs = [given if isinstance(given, str) else f"[{_node(given, timeframe, vocabulary)}]" for given in node.inputs]
+        text += f" of {_listed(inputs)}"
+    if node.instrument:
+        text += f", of {node.instrument}"
+    if node.timeframe != timeframe:
+        text += f", on {node.timeframe} bars once each is complete"
+    return text
 
 
 def describe_set(fuzzy: SetPlan, plan: Plan) -> str:
@@ -44,6 +132,8 @@ def describe_set(fuzzy: SetPlan, plan: Plan) -> str:
         words = f"around {p[0]}, fading over {p[1]}"
     elif fuzzy.shape == "sigmoid":
         words = f"{'above' if fuzzy.params[1] > 0 else 'below'} {p[0]}, fully some {abs(5 / fuzzy.params[1]):.3g} beyond"
+    elif fuzzy.shape == "bell":
+        words = f"around {p[0]}, half at {p[1]} away, with edges of steepness {p[2]}"
     elif fuzzy.shape == "triangle":
         words = f"most at {p[1]}, not at all outside {p[0]} to {p[2]}"
     else:
@@ -54,7 +144,8 @@ def describe_set(fuzzy: SetPlan, plan: Plan) -> str:
 def describe_rule(rule: RulePlan, plan: Plan) -> str:
     """Return a rule in words, with its condition in canonical form."""
     side = "long" if rule.consequent > 0 else "short"
-    return f"when {describe_condition(rule.condition, plan)}, lean {side} with strength {abs(rule.consequent):g}"
+    weight = "" if rule.weight == 1.0 else f", at weight {rule.weight:g}"
+    return f"when {describe_condition(rule.condition, plan)}, lean {side} with strength {abs(rule.consequent):g}{weight}"
 
 
 def describe_condition(condition: Condition, plan: Plan) -> str:
@@ -83,19 +174,39 @@ def _listed(items: tuple[str, ...] | list[str], word: str = "and") -> str:
 def _learning(plan: Plan) -> str:
     if not plan.trainable:
         return "It learns nothing: the rules stand as written, and their joint answer, squeezed into -1 to 1, is the signal."
-    what = {"consequents": "what each rule answers (a linear function of the features)", "sets": "the place and width of the sets"}
+    what = {
+        "consequents": "what each rule answers (a linear function of the features)",
+        "sets": "the place and width of the sets",
+        "network": "the network's weights",
+    }
     labels, training = plan.labels, plan.training
-    goal = f"the return over the next {_bars(labels.horizon_bars)}, in units of the volatility of the last {labels.volatility_bars} bars"
-    if labels.kind == "triple_barrier":
-        goal = (
-            f"which comes first within {_bars(labels.horizon_bars)}: a rise or a fall of {labels.barrier:g} "
-            f"times the volatility of the last {labels.volatility_bars} bars over that horizon"
-        )
     return (
-        f"It learns {_listed([what[name] for name in plan.trainable])}, {plan.n_parameters} numbers in all, to predict {goal}. "
+        f"It learns {_listed([what[name] for name in plan.trainable])}, {plan.n_parameters} numbers in all, to predict {_goal(labels)}. "
+        f"{_sampling(labels)}"
         f"Training makes at most {training.epochs} passes in batches of {training.batch_size} ({training.loss} loss, learning rate "
         f"{training.learning_rate:g}) and stops after {training.patience} passes without progress on held-out bars."
     )
+
+
+def _goal(labels: LabelPlan) -> str:
+    ahead, scale = _bars(labels.horizon_bars), f"the volatility of the last {labels.volatility_bars} bars"
+    if labels.kind == "triple_barrier":
+        return f"which comes first within {ahead}: a rise or a fall of {labels.barrier:g} times {scale} over that horizon"
+    if labels.kind == "zigzag":
+        return f"how far the price goes, within {ahead}, before it turns by {labels.barrier:g} times {scale} over that horizon"
+    if labels.kind == "regime":
+        trend = f"how straight the price moves over the next {ahead}, up (1) or down (-1)"
+        return trend if labels.regime_of == "trend" else f"whether the next {ahead} are wilder or calmer than {scale}"
+    return f"the return over the next {ahead}, in units of {scale}"
+
+
+def _sampling(labels: LabelPlan) -> str:
+    words = ""
+    if labels.cusum:
+        words += f"It learns only from bars that end a cumulated move of {labels.cusum:g} volatilities. "
+    if labels.weights == "uniqueness":
+        words += "Labels that overlap others count less. "
+    return words
 
 
 def _trading(decision: DecisionPlan) -> str:
@@ -103,14 +214,20 @@ def _trading(decision: DecisionPlan) -> str:
     sides = []
     sides.append("never buys" if long is None else f"goes long when the signal (-1 to 1) is above {long:g}")
     sides.append("never sells short" if short is None else f"goes short when the signal (-1 to 1) is below {short:g}")
-    sizing = decision.sizing
-    size = f"A position is {sizing.size:g} times equity."
+    for side, entry, leave in (("long", long, decision.long_exit_below), ("short", short, decision.short_exit_above)):
+        if entry is not None and leave is not None and leave != entry:
+            sides.append(f"stays {side} until it is {'below' if side == 'long' else 'above'} {leave:g}")
+    apart = f" Entries are at least {_bars(decision.separation_bars)} apart." if decision.separation_bars > 1 else ""
+    return f"It {_listed(sides)}.{apart} {_size(decision.sizing)} {_exits(decision)}"
+
+
+def _size(sizing: SizingPlan) -> str:
+    past = f"of the last {sizing.volatility_bars} bars, and is at most {sizing.max_leverage:g} times equity."
     if sizing.kind == "volatility_target":
-        size = (
-            f"A position is sized for {sizing.annual:g} volatility a year, by that of the last {sizing.volatility_bars} bars, "
-            f"and is at most {sizing.max_leverage:g} times equity."
-        )
-    return f"It {' and '.join(sides)}. {size} {_exits(decision)}"
+        return f"A position is sized for {sizing.annual:g} volatility a year, by that {past}"
+    if sizing.kind == "kelly":
+        return f"A position is {sizing.kelly_fraction:g} of what would grow fastest if the prediction held, by the volatility {past}"
+    return f"A position is {sizing.size:g} times equity."
 
 
 def _exits(decision: DecisionPlan) -> str:
@@ -118,6 +235,7 @@ def _exits(decision: DecisionPlan) -> str:
     reasons = ["when the signal no longer asks for the position"]
     for name, atr, fraction in (
         ("against it (stop loss)", exits.stop_atr, exits.stop_fraction),
+        ("back from its best since the entry (trailing stop)", exits.trailing_atr, exits.trailing_fraction),
         ("in its favour (take profit)", exits.target_atr, exits.target_fraction),
     ):
         if atr or fraction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from types import NoneType, UnionType
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from nullalpha.core.errors import Issue, nearest
-from nullalpha.strategy.spec import FeatureSpec, StrategySpec, slug
+from nullalpha.strategy.spec import MAX_SYMBOL, FeatureSpec, StrategySpec, slug
 
 _CODES = {
     "extra_forbidden": "unknown_key",
@@ -77,16 +78,18 @@ def _words(kind: str, code: str, loc: tuple[int | str, ...], context: Mapping[st
     if code == "out_of_range":
         (bound,) = context.values()
         words = {"greater_than": "above", "greater_than_equal": "at least", "less_than": "below", "less_than_equal": "at most"}
-        return f"must be {words[kind]} {bound}", None if kind in ("greater_than", "less_than") else str(bound)
+        inside = f"{bound * 0.99:g}" if kind in ("greater_than", "less_than") and isinstance(bound, int | float) else str(bound)
+        return f"must be {words[kind]} {bound}", inside
     if code == "bad_name":
         return _bad_name(loc, str(detail["input"]))
     if code == "wrong_type":
-        return f"must be {_expected_type(kind)}", _retyped(kind, detail["input"])
+        return f"must be {_expected_type(kind)}", _retyped(kind, detail["input"]) or _usual(kind, loc)
     if code in ("too_few", "too_many"):
         bound = context.get("min_length", context.get("max_length"))
         unit = "character" if kind.startswith("string") else "entry"
         units = unit if bound == 1 else {"character": "characters", "entry": "entries"}[unit]
-        return f"needs {'at least' if code == 'too_few' else 'at most'} {bound} {units}", None
+        few = code == "too_few"
+        return f"needs {'at least' if few else 'at most'} {bound} {units}", f"add to it until there are {bound}" if few else f"keep {bound}"
     fix = context.get("suggestion")
     return detail["msg"], None if fix is None else str(fix)
 
@@ -103,8 +106,9 @@ def _right_key(key: str, loc: tuple[int | str, ...]) -> str | None:
 
 
 def _bad_name(loc: tuple[int | str, ...], name: str) -> tuple[str, str | None]:
-    if loc and loc[0] == "instruments":
-        return "an instrument is upper-case letters, digits and . _ ^ = / -", name.strip().upper()[:16] or None
+    if loc and (loc[0] == "instruments" or loc[-1] == "of"):
+        near = re.sub(r"[^A-Z0-9._^=-]|^[^A-Z0-9^]+", "", name.upper())[:MAX_SYMBOL]
+        return "an instrument is upper-case letters, digits and . _ ^ = -", near or "SPX"
     if loc == ("name",):
         return "a strategy's name is letters, digits, spaces and . _ -", slug(name)
     fixed = slug(name).lower().replace("-", "_").replace(".", "_")[:32]
@@ -124,6 +128,23 @@ def _retyped(kind: str, value: object) -> str | None:
             return None
         return f"{value[:40]} without quotes"
     return None
+
+
+def _usual(kind: str, loc: Sequence[int | str]) -> str:
+    """Return what stands at a place by default, or what a value of its type looks like."""
+    model = _type_at(loc[:-1])
+    info = model.model_fields.get(str(loc[-1])) if loc and isinstance(model, type) and issubclass(model, BaseModel) else None
+    if info is not None and isinstance(info.default, bool | int | float | str):
+        return str(info.default)
+    forms = {
+        "float": "0.5",
+        "int": "10",
+        "string": "some text",
+        "tuple": "[one, another]",
+        "dict": "{name: value}",
+        "model": "{key: value}",
+    }
+    return forms.get(kind.split("_", 1)[0], "leave it out")
 
 
 def _type_at(loc: Sequence[int | str]) -> object:

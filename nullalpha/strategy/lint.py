@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 from nullalpha.core.errors import Issue
-from nullalpha.strategy.plan import Plan, SetPlan
+from nullalpha.strategy.plan import NETWORK_KINDS, Condition, Plan, RulePlan, SetPlan, nodes_of
 from nullalpha.strategy.rules import parse_rule, statements
-from nullalpha.strategy.spec import StrategySpec
-from nullalpha.strategy.vocabulary import Vocabulary
+from nullalpha.strategy.spec import MemberSpec, StrategySpec
+from nullalpha.strategy.vocabulary import Unit, Vocabulary
 
 SAMPLES_PER_PARAMETER = 10
+MAX_NODES = 24
 _LEVEL_UNITS = ("price", "volume", "signed_volume")
-_BOUNDS = {"bounded_0_100": (0.0, 100.0), "bounded_-1_1": (-1.0, 1.0)}
-_ZSCORE_BOUNDS = (-12.0, 12.0)
+_BOUNDS: dict[Unit, tuple[float, float]] = {
+    "bounded_0_100": (0.0, 100.0),
+    "bounded_0_1": (0.0, 1.0),
+    "bounded_-1_1": (-1.0, 1.0),
+    "deviations": (-12.0, 12.0),
+}
 _RARE_ATR = 4.0
 
 
@@ -27,61 +33,119 @@ def lint(
         max_warmup_bars: a warm-up longer than this is worth a word (a fold's bars, where they are known).
         n_training_bars: bars that training will see; None where it is not known, then complexity is not judged.
     """
+    parts = parts_of(plan)
+    doubts = [issue for part in parts for issue in (*_rule_doubts(part), *_set_doubts(part))]
     return [
         *_unused(spec),
         *_ignored(spec, plan),
-        *_rule_doubts(plan),
+        *dict.fromkeys(doubts),
         *_dead_sides(plan),
-        *_set_doubts(plan, vocabulary),
+        *_unstable(plan, vocabulary),
         *_exit_doubts(plan),
         *_size_doubts(plan, max_warmup_bars, n_training_bars),
     ]
 
 
+def parts_of(plan: Plan) -> tuple[Plan, ...]:
+    """Return a plan's models: itself, or an ensemble's members and its regime model."""
+    if not plan.members:
+        return (plan,)
+    return (*(member.plan for member in plan.members), *([plan.router.regime.plan] if plan.router else []))
+
+
+def _models(spec: StrategySpec) -> Iterator[tuple[str, MemberSpec]]:
+    """Yield path and model of everything that answers."""
+    if spec.model.members is None:
+        yield "model", spec.model
+        return
+    for name, member in spec.model.members.items():
+        yield f"model.members.{name}", member
+    if spec.model.router:
+        yield "model.router.model", spec.model.router.model
+
+
 def _unused(spec: StrategySpec) -> Iterator[Issue]:
-    stated = [s for text in spec.model.rules for s in statements(parse_rule(text).condition)]
-    features, sets = {s.feature for s in stated}, {(s.feature, s.set_name) for s in stated}
+    used: set[tuple[str, str]] = set()
+    for _, model in _models(spec):
+        if model.kind in NETWORK_KINDS and model.inputs is None:
+            used |= {(feature, name) for feature, given in spec.sets.items() for name in given}
+        used |= {(feature, name) for feature, _, name in (text.partition(".") for text in model.inputs or ())}
+        used |= {(s.feature, s.set_name) for text in model.rules or () for s in statements(parse_rule(text).condition)}
+    features = {feature for feature, _ in used}
+    read = {name for feature in spec.features.values() for name in feature.input or ()}
     for name in spec.features:
-        if name not in features:
+        if name not in features | read:
             yield Issue(f"features.{name}", "unused_feature", f"no rule uses the feature {name!r}", name, "remove it, or name it in a rule")
     for feature, given in spec.sets.items():
         for name in given:
-            if feature in features and (feature, name) not in sets:
+            if feature in features and (feature, name) not in used:
                 yield Issue(f"sets.{feature}.{name}", "unused_set", f"no rule uses `{feature} is {name}`", name, "remove it, or use it")
 
 
 def _ignored(spec: StrategySpec, plan: Plan) -> Iterator[Issue]:
-    if spec.model.kind == "rules" and spec.model.trainable:
-        yield Issue("model.trainable", "ignored", "a model of kind rules learns nothing", None, "use kind anfis, or remove trainable")
+    for path, model in _models(spec):
+        if model.kind == "rules" and model.trainable:
+            yield Issue(f"{path}.trainable", "ignored", "a model of kind rules learns nothing", None, "use kind anfis, or remove trainable")
+        if model.kind == "fuzzy_mlp" and model.lookback is not None:
+            yield Issue(f"{path}.lookback", "ignored", "a fuzzy_mlp reads one bar", str(model.lookback), "remove it, or use fuzzy_gru")
+    trains = any(part.trainable for part in parts_of(plan))
     for section in ("labels", "training"):
-        if not plan.trainable and section in spec.model_fields_set:
+        if not trains and section in spec.model_fields_set:
             message = f"nothing is trained, so {section} changes nothing"
             yield Issue(section, "ignored", message, None, f"remove {section}, or use kind anfis")
-    if spec.labels.kind == "forward_return" and "barrier" in spec.labels.model_fields_set:
-        yield Issue("labels.barrier", "ignored", "only a triple_barrier label has a barrier", str(spec.labels.barrier), "remove it")
+    labels = spec.labels
+    if labels.kind not in ("triple_barrier", "zigzag") and "barrier" in labels.model_fields_set:
+        yield Issue("labels.barrier", "ignored", f"a {labels.kind} label has no barrier", str(labels.barrier), "remove it")
+    if labels.kind != "regime" and "of" in labels.model_fields_set:
+        yield Issue("labels.of", "ignored", f"a {labels.kind} label is of no regime", labels.of, "remove it")
     sizing = spec.decision.sizing
-    others = ("annual", "max_leverage", "volatility_bars") if sizing.kind == "fixed" else ("size",)
-    for name in others:
-        if name in sizing.model_fields_set:
+    own = {
+        "fixed": ("size",),
+        "volatility_target": ("annual", "max_leverage", "volatility_bars"),
+        "kelly": ("fraction", "max_leverage"),
+    }[sizing.kind]
+    for name in type(sizing).model_fields:
+        if name in sizing.model_fields_set and name not in ("kind", *own):
             message = f"{sizing.kind} sizing does not use {name}"
             yield Issue(f"decision.sizing.{name}", "ignored", message, str(getattr(sizing, name)), "remove it")
 
 
 def _rule_doubts(plan: Plan) -> Iterator[Issue]:
-    for i, rule in enumerate(plan.rules):
-        for other in plan.rules[:i]:
-            if other.condition != rule.condition:
-                continue
-            if other.consequent == rule.consequent:
-                yield Issue("model.rules", "duplicate_rule", f"two rules say the same: {rule.text!r}", rule.text, "keep one of them")
-            elif other.consequent * rule.consequent < 0:
-                message = f"two rules have the same condition and opposite directions: {other.text!r} and {rule.text!r}"
-                yield Issue("model.rules", "contradicting_rules", message, rule.text, "change one condition")
+    for rule, other in ((rule, other) for i, rule in enumerate(plan.rules) for other in plan.rules[:i]):
+        if other.condition != rule.condition:
+            continue
+        if other.consequent == rule.consequent:
+            yield Issue("model.rules", "duplicate_rule", f"two rules say the same: {rule.text!r}", rule.text, "keep one of them")
+        elif other.consequent * rule.consequent < 0:
+            message = f"two rules have the same condition and opposite directions: {other.text!r} and {rule.text!r}"
+            yield Issue("model.rules", "contradicting_rules", message, rule.text, "change one condition")
+    for rule in plan.rules:
+        yield from _never_fires(rule, plan)
+
+
+def _never_fires(rule: RulePlan, plan: Plan) -> Iterator[Issue]:
+    """A rule that asks two sets of one feature to hold together that nowhere do."""
+    for first, second in combinations(_asked_together(rule.condition, plan.sets), 2):
+        if first.feature != second.feature:
+            continue
+        (low, high), (other_low, other_high) = _reach(first), _reach(second)
+        if high < other_low or other_high < low:
+            name = plan.features[first.feature].name
+            message = f"{name} is never both {first.name} and {second.name}, so this rule never fires: {rule.text!r}"
+            yield Issue("model.rules", "dead_rule", message, rule.text, "use `or`, or let the sets overlap")
+            return
+
+
+def _asked_together(condition: Condition, sets: Sequence[SetPlan]) -> list[SetPlan]:
+    """Return the sets that must all hold for a condition to hold."""
+    if condition.op == "is":
+        return [sets[condition.set_index]]
+    return [one for arg in condition.args for one in _asked_together(arg, sets)] if condition.op == "and" else []
 
 
 def _dead_sides(plan: Plan) -> Iterator[Issue]:
     """Rules without training: the signal lies between tanh of the summed short and of the summed long strengths."""
-    if "consequents" in plan.trainable:
+    if plan.members or plan.network or "consequents" in plan.trainable:
         return
     long, short = plan.decision.long_above, plan.decision.short_below
     most = math.tanh(sum(rule.consequent for rule in plan.rules if rule.consequent > 0))
@@ -94,13 +158,19 @@ def _dead_sides(plan: Plan) -> Iterator[Issue]:
         yield Issue("decision.short_below", "dead_side", message, f"{short:g}", "raise it, add a short rule, or set it to null")
 
 
-def _set_doubts(plan: Plan, vocabulary: Vocabulary) -> Iterator[Issue]:
+def _unstable(plan: Plan, vocabulary: Vocabulary) -> Iterator[Issue]:
+    for node in dict.fromkeys(node for feature in plan.features for node in nodes_of(feature)):
+        if vocabulary[node.indicator].stability == "converging":
+            message = f"{node.indicator} follows a state: until its first turn it depends on where the bars begin"
+            yield Issue(f"features.{node.name}", "unstable_indicator", message, node.indicator, "allow it a long history, or use a window")
+
+
+def _set_doubts(plan: Plan) -> Iterator[Issue]:
     for i, feature in enumerate(plan.features):
-        unit = vocabulary[feature.indicator].unit
-        if unit in _LEVEL_UNITS and not feature.zscore_bars:
-            message = f"{feature.name!r} is in {unit.replace('_', ' ')} units, which drift over the years; its sets do not"
+        if feature.unit in _LEVEL_UNITS:
+            message = f"{feature.name!r} is in {feature.unit.replace('_', ' ')} units, which drift over the years; its sets do not"
             yield Issue(f"features.{feature.name}", "absolute_level", message, feature.indicator, "add transform: {zscore: 250}")
-        bounds = _ZSCORE_BOUNDS if feature.zscore_bars else _BOUNDS.get(unit)
+        bounds = _BOUNDS.get(feature.unit)
         for fuzzy in (s for s in plan.sets if s.feature == i):
             low, high = _reach(fuzzy)
             if bounds and (high < bounds[0] or low > bounds[1]):
@@ -113,6 +183,9 @@ def _reach(fuzzy: SetPlan) -> tuple[float, float]:
     numbers = fuzzy.params
     if fuzzy.shape == "gaussian":
         return numbers[0] - 3 * numbers[1], numbers[0] + 3 * numbers[1]
+    if fuzzy.shape == "bell":
+        edge = numbers[1] * 99 ** (0.5 / numbers[2])
+        return numbers[0] - edge, numbers[0] + edge
     if fuzzy.shape == "sigmoid":
         foot = numbers[0] - 5 / numbers[1]
         return (foot, math.inf) if numbers[1] > 0 else (-math.inf, foot)
@@ -121,11 +194,11 @@ def _reach(fuzzy: SetPlan) -> tuple[float, float]:
 
 def _exit_doubts(plan: Plan) -> Iterator[Issue]:
     exits = plan.decision.exits
-    for path, atr in (("stop_loss", exits.stop_atr), ("take_profit", exits.target_atr)):
+    for path, atr in (("stop_loss", exits.stop_atr), ("take_profit", exits.target_atr), ("trailing_stop", exits.trailing_atr)):
         if exits.max_bars and atr > _RARE_ATR * math.sqrt(exits.max_bars):
             message = f"{atr:g} ATR is rarely reached within {exits.max_bars} bars, so this exit hardly ever binds"
             yield Issue(f"decision.exits.{path}", "exit_rarely_binds", message, f"{atr:g}", "bring it nearer, or allow more bars")
-    if plan.trainable and 0 < exits.max_bars < plan.labels.horizon_bars:
+    if any(part.trainable for part in parts_of(plan)) and 0 < exits.max_bars < plan.labels.horizon_bars:
         message = f"trades end after {exits.max_bars} bars, but the model learns what happens over {plan.labels.horizon_bars}"
         yield Issue("decision.exits.max_bars", "horizon_mismatch", message, str(exits.max_bars), str(plan.labels.horizon_bars))
 
@@ -134,6 +207,10 @@ def _size_doubts(plan: Plan, max_warmup_bars: int, n_training_bars: int | None) 
     if plan.warmup_bars > max_warmup_bars:
         message = f"the first signal needs {plan.warmup_bars} bars of history, more than {max_warmup_bars}"
         yield Issue("features", "long_warmup", message, str(plan.warmup_bars), "use shorter windows")
+    n_nodes = len({node for feature in plan.features for node in nodes_of(feature)})
+    if n_nodes > MAX_NODES:
+        message = f"the features take {n_nodes} computations; every one is a choice that can fit noise"
+        yield Issue("features", "complexity", message, str(n_nodes), "use fewer features")
     if n_training_bars is None or not plan.n_parameters:
         return
     n_samples = n_training_bars // plan.labels.horizon_bars

@@ -1,6 +1,6 @@
 """Rules: the published grammar, and its parser.
 
-    rule        = "if" disjunction "then" direction strength ;
+    rule        = "if" disjunction "then" direction strength [ "weight" strength ] ;
     disjunction = conjunction { "or" conjunction } ;
     conjunction = negation { "and" negation } ;
     negation    = "not" negation | "(" disjunction ")" | statement ;
@@ -9,8 +9,9 @@
     strength    = number greater than 0 and at most 1 ;
     feature     = set = lower-case letter { lower-case letter | digit | "_" } ;      (no word of the grammar)
 
-`not` binds closer than `and`, `and` closer than `or`; `x is not high` means `not x is high`. Example:
-`if a is low and (not b is high or c is mid) then long 1.0`. At most `MAX_NESTING` negations and parentheses inside each other.
+`not` binds closer than `and`, `and` closer than `or`; `x is not high` means `not x is high`. The strength is what the rule answers, its
+weight (1 where none is given) how much it counts beside the others. Example:
+`if a is low and (not b is high or c is mid) then long 1.0 weight 0.5`. At most `MAX_NESTING` negations and parentheses inside each other.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class Rule:
     condition: Expression
     direction: Literal["long", "short"]
     strength: float
+    weight: float = 1.0
 
 
 class RuleSyntaxError(ValueError):
@@ -99,7 +101,8 @@ def statements(expression: Expression) -> Iterator[Is]:
 
 def format_rule(rule: Rule) -> str:
     """Return a rule as text that parses to an equal rule."""
-    return f"if {format_condition(rule.condition)} then {rule.direction} {rule.strength!r}"
+    weight = "" if rule.weight == 1.0 else f" weight {rule.weight!r}"
+    return f"if {format_condition(rule.condition)} then {rule.direction} {rule.strength!r}{weight}"
 
 
 def format_condition(expression: Expression) -> str:
@@ -143,10 +146,14 @@ class _Parser:
         condition = self._join("or")
         self._keyword("then")
         direction: Literal["long", "short"] = "long" if self._keyword("long", "short") == "long" else "short"
-        strength = self._strength()
+        strength = self._share("strength")
+        weight = 1.0
+        if self._token.text == "weight":
+            self._next += 1
+            weight = self._share("weight")
         if self._token.kind != "end":
-            raise self._expected("the end of the rule")
-        return Rule(condition, direction, strength)
+            raise self._expected("`weight` or the end of the rule")
+        return Rule(condition, direction, strength, weight)
 
     @property
     def _token(self) -> _Token:
@@ -199,13 +206,14 @@ class _Parser:
         self._next += 1
         return token.text
 
-    def _strength(self) -> float:
+    def _share(self, what: str) -> float:
         token = self._token
         if token.kind != "number" or not _NUMBER.fullmatch(token.text):
-            raise self._expected("a strength above 0 and at most 1", "end the rule with e.g. `1.0`")
+            fix = "end the rule with e.g. `1.0`" if what == "strength" else "weight 0.5"
+            raise self._expected(f"a {what} above 0 and at most 1", fix)
         value = float(token.text)
         if not 0 < value <= 1:
-            raise RuleSyntaxError(f"the strength {token.text} is not above 0 and at most 1", token.column, token.text, "1.0")
+            raise RuleSyntaxError(f"the {what} {token.text} is not above 0 and at most 1", token.column, token.text, "1.0")
         self._next += 1
         return value
 

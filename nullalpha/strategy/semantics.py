@@ -8,22 +8,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from itertools import islice, pairwise
 
 from nullalpha.core.errors import Issue
 from nullalpha.strategy.issues import shorten, unknown
 from nullalpha.strategy.rules import Is, RuleSyntaxError, parse_rule, statements
 from nullalpha.strategy.spec import FeatureSpec
-from nullalpha.strategy.vocabulary import IndicatorSignature, Parameter, Vocabulary
+from nullalpha.strategy.timeframes import TIMEFRAMES, longer_timeframes
+from nullalpha.strategy.vocabulary import BAR_FIELD_UNITS, IndicatorSignature, Parameter, Vocabulary
 
-WEEK = "1w"
+MAX_INPUT_DEPTH = 6
+"""How many features may read one another in a row."""
 _MAX_PARTS = 64
 _OWN_KEYS = tuple(FeatureSpec.model_fields)
+_NEVER_FEATURES = {"zigzag": "it changes after the fact, so it can be a label (labels: {kind: zigzag}), never a feature"}
+
+
+class _CircleError(Exception):
+    """Features that read themselves; the text is the way round."""
 
 
 def semantic_issues(values: Mapping[str, object], vocabulary: Vocabulary) -> list[Issue]:
     """Return everything in a document that names what does not exist or lies outside a declared range."""
-    return [*_feature_issues(values, vocabulary), *_set_issues(values), *_rule_issues(values)]
+    return [
+        *_feature_issues(values, vocabulary),
+        *_depth_issues(values),
+        *_set_issues(values),
+        *_model_issues(values),
+        *_sizing_issues(values),
+    ]
 
 
 def _mapping(value: object) -> Mapping[str, object]:
@@ -41,22 +54,122 @@ def _feature_issues(values: Mapping[str, object], vocabulary: Vocabulary) -> Ite
             continue
         signature = vocabulary.get(indicator)
         if signature is None:
-            message = f"unknown indicator {indicator[:64]!r}"
-            yield Issue(
-                f"{path}.indicator", "unknown_indicator", message, indicator[:200], unknown(indicator, sorted(vocabulary), "indicators")
-            )
+            yield _unknown_indicator(f"{path}.indicator", indicator, vocabulary)
             continue
         yield from _output_issues(path, given.get("output"), signature)
         yield from _parameter_issues(path, given, signature)
+        yield from _input_issues(path, name, given, signature, values)
+        yield from _transform_issues(path, given.get("transform"), vocabulary)
+
+
+def _unknown_indicator(path: str, indicator: str, vocabulary: Vocabulary) -> Issue:
+    plain = indicator.lower().replace("_", "")
+    fix = _NEVER_FEATURES.get(plain) or unknown(indicator, sorted(vocabulary), "indicators")
+    return Issue(path, "unknown_indicator", f"unknown indicator {indicator[:64]!r}", indicator[:200], fix)
 
 
 def _timeframe_issues(path: str, timeframe: object, base: object) -> Iterator[Issue]:
-    if not isinstance(timeframe, str) or timeframe == base:
+    if not isinstance(timeframe, str) or timeframe == base or base not in TIMEFRAMES:
         return
-    if timeframe != WEEK or base != "1d":
-        allowed = f"{base} or {WEEK}" if base == "1d" else str(base)
-        message = f"a feature's timeframe is the strategy's own, or {WEEK} when that is 1d"
-        yield Issue(f"{path}.timeframe", "bad_timeframe", message, timeframe[:200], allowed[:40])
+    allowed = longer_timeframes(str(base))
+    if timeframe not in allowed:
+        message = f"a feature's timeframe is the strategy's own ({base}), or a longer one made of its bars"
+        yield Issue(f"{path}.timeframe", "bad_timeframe", message, timeframe[:200], " or ".join([str(base)[:8], *allowed]))
+
+
+def _input_issues(
+    path: str, name: str, given: Mapping[str, object], signature: IndicatorSignature, values: Mapping[str, object]
+) -> Iterator[Issue]:
+    """Check what a column is applied to: as many series as its operator takes, each a bar field or another feature of the same bars."""
+    inputs = given.get("input")
+    sources = [inputs] if isinstance(inputs, str) else list(inputs) if isinstance(inputs, list | tuple) else []
+    if inputs is None or not sources or not all(isinstance(source, str) for source in sources):
+        return
+    if len(sources) != len(signature.series):
+        if not signature.series:
+            message, fix = f"{signature.name} reads {', '.join(signature.inputs)} of the bars and takes no input", "remove input"
+        else:
+            message = f"{signature.name} takes {len(signature.series)} input{'s' if len(signature.series) > 1 else ''}, not {len(sources)}"
+            fix = f"input: [{', '.join(signature.series)}]"
+        yield Issue(f"{path}.input", "wrong_inputs", message, shorten(inputs), fix)
+        return
+    features = _mapping(values.get("features"))
+    for source in sources:
+        if source in features and source in BAR_FIELD_UNITS:
+            message = f"{source!r} is a field of every bar and a feature of this document"
+            yield Issue(f"{path}.input", "ambiguous_input", message, source, f"rename the feature {source}")
+        elif source not in features and source not in BAR_FIELD_UNITS:
+            known = [*(other for other in features if other != name), *BAR_FIELD_UNITS]
+            message = f"{source[:60]!r} is neither a feature of this document nor a field of a bar"
+            yield Issue(f"{path}.input", "unknown_input", message, source[:200], unknown(source, known, "inputs"))
+        elif source in features:
+            yield from _joint_issues(path, source, given, _mapping(features[source]), values)
+
+
+def _joint_issues(
+    path: str, source: str, given: Mapping[str, object], below: Mapping[str, object], values: Mapping[str, object]
+) -> Iterator[Issue]:
+    """An operator on a longer timeframe or another instrument reads features of the same bars, before any transform."""
+    base = values.get("timeframe", "1d")
+    at = (given.get("timeframe") or base, given.get("of"))
+    if at == (base, None):
+        return
+    if at != (below.get("timeframe") or base, below.get("of")) or below.get("transform") is not None:
+        message = f"it is computed on {_words(at)} bars, but {source!r} on {_words((below.get('timeframe') or base, below.get('of')))}"
+        if below.get("transform") is not None:
+            message += ", transformed on the base bars"
+        fix = "leave out its timeframe and of, so that it is computed on the base bars"
+        yield Issue(f"{path}.input", "mixed_inputs", message, source, fix)
+
+
+def _words(at: tuple[object, object]) -> str:
+    return " ".join(str(part)[:16] for part in at if part is not None)
+
+
+def _transform_issues(path: str, transform: object, vocabulary: Vocabulary) -> Iterator[Issue]:
+    steps = [transform] if isinstance(transform, Mapping) else list(transform) if isinstance(transform, list | tuple) else []
+    unary = {name: one for name, one in vocabulary.items() if len(one.series) == 1 and len(one.parameters) <= 1}
+    for i, step in enumerate(islice(steps, 4)):
+        if not isinstance(step, Mapping) or len(step) != 1:
+            continue
+        ((operator, value),) = step.items()
+        place = f"{path}.transform.{str(operator)[:60]}" if isinstance(transform, Mapping) else f"{path}.transform.{i}.{str(operator)[:60]}"
+        signature = unary.get(operator)
+        if signature is None:
+            message = f"{str(operator)[:60]!r} is no operator on one series with at most one parameter"
+            yield Issue(place, "unknown_transform", message, str(operator)[:200], unknown(str(operator), sorted(unary), "transforms"))
+        elif signature.parameters:
+            yield from _value_issues(place, value, signature.parameters[0])
+        elif value is not True:
+            yield Issue(place, "wrong_type", f"{operator} has no parameter; write true", shorten(value), "true")
+
+
+def _depth_issues(values: Mapping[str, object]) -> Iterator[Issue]:
+    """Refuse features that read themselves, however far around, and chains that are too long."""
+    features = dict(islice(_mapping(values.get("features")).items(), _MAX_PARTS))
+    depths: dict[str, int] = {}
+
+    def depth(name: str, above: tuple[str, ...]) -> int:
+        if name in above:
+            raise _CircleError(" -> ".join([*above[above.index(name) :], name]))
+        if name not in depths:
+            inputs = _mapping(features[name]).get("input")
+            sources = [inputs] if isinstance(inputs, str) else inputs if isinstance(inputs, list | tuple) else []
+            known = [source for source in sources if isinstance(source, str) and source in features]
+            depths[name] = 1 + max((depth(source, (*above, name)) for source in known), default=0)
+        return depths[name]
+
+    for name in features:
+        path = f"features.{name[:60]}.input"
+        try:
+            deep = depth(name, ())
+        except _CircleError as circle:
+            message = f"features read themselves: {circle}"
+            yield Issue(path, "circular_input", message[:200], name[:60], "let one of them read a field of the bars")
+            return
+        if deep > MAX_INPUT_DEPTH:
+            message = f"{deep} features read one another in a row; {MAX_INPUT_DEPTH} may"
+            yield Issue(path, "input_too_deep", message, name[:60], "combine fewer of them")
 
 
 def _output_issues(path: str, output: object, signature: IndicatorSignature) -> Iterator[Issue]:
@@ -76,6 +189,18 @@ def _parameter_issues(path: str, given: Mapping[str, object], signature: Indicat
             yield Issue(place, "unknown_parameter", message, shorten(value), unknown(key, [*parameters, *_OWN_KEYS[1:]], "parameters"))
         else:
             yield from _value_issues(place, value, parameter)
+    yield from _order_issues(path, given, signature)
+
+
+def _order_issues(path: str, given: Mapping[str, object], signature: IndicatorSignature) -> Iterator[Issue]:
+    """Check parameters that must ascend, such as the fast and the slow average of a MACD."""
+    defaults = {parameter.name: parameter.default for parameter in signature.parameters}
+    for low, high in pairwise(signature.rising):
+        first, second = given.get(low, defaults[low]), given.get(high, defaults[high])
+        numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (first, second))
+        if numbers and not first < second:  # type: ignore[operator]
+            message = f"{low} ({first}) must be below {high} ({second})"
+            yield Issue(f"{path}.{low if low in given else high}", "parameters_cross", message, shorten(first), f"{low}: {defaults[low]}")
 
 
 def _value_issues(path: str, value: object, parameter: Parameter) -> Iterator[Issue]:
@@ -97,22 +222,59 @@ def _set_issues(values: Mapping[str, object]) -> Iterator[Issue]:
             yield Issue(f"sets.{name[:60]}", "unknown_feature", message, name[:200], unknown(name, features, "features"))
 
 
-def _rule_issues(values: Mapping[str, object]) -> Iterator[Issue]:
-    rules = _mapping(values.get("model")).get("rules")
+def _model_issues(values: Mapping[str, object]) -> Iterator[Issue]:
+    model = _mapping(values.get("model"))
+    yield from _member_issues("model", model, values)
+    for name, member in islice(_mapping(model.get("members")).items(), _MAX_PARTS):
+        yield from _member_issues(f"model.members.{name[:60]}", _mapping(member), values)
+    router = _mapping(model.get("router"))
+    yield from _member_issues("model.router.model", _mapping(router.get("model")), values)
+    kind = _mapping(router.get("labels")).get("kind", "regime")
+    if router and _mapping(router.get("model")).get("kind") not in (None, "rules") and isinstance(kind, str) and kind != "regime":
+        message = f"a router's model tells regimes, so it learns a regime label, not {kind[:40]}"
+        yield Issue("model.router.labels.kind", "router_label", message, kind[:200], "regime")
+
+
+def _member_issues(path: str, model: Mapping[str, object], values: Mapping[str, object]) -> Iterator[Issue]:
+    rules = model.get("rules")
     for i, text in enumerate(islice(rules, _MAX_PARTS) if isinstance(rules, list | tuple) else ()):
-        if not isinstance(text, str) or not 0 < len(text) <= 500:
-            continue
-        path = f"model.rules.{i}"
-        try:
-            rule = parse_rule(text)
-        except RuleSyntaxError as error:
-            message = f"column {error.column}: {error.message}"
-            yield Issue(
-                path, "rule_syntax", message, text[:200], error.suggestion or "if FEATURE is SET and not FEATURE is SET then long 1.0"
-            )
-            continue
-        for stated in statements(rule.condition):
-            yield from _statement_issues(path, stated, values)
+        if isinstance(text, str) and 0 < len(text) <= 500:
+            yield from _rule_issues(f"{path}.rules.{i}", text, values)
+    inputs = model.get("inputs")
+    sets = _mapping(values.get("sets"))
+    known = [f"{feature}.{name}" for feature, given in sets.items() for name in _mapping(given)]
+    for i, text in enumerate(islice(inputs, 256) if isinstance(inputs, list | tuple) else ()):
+        if isinstance(text, str) and text not in known:
+            message = f"there is no set {text[:65]!r}"
+            yield Issue(f"{path}.inputs.{i}", "unknown_set", message, text[:200], unknown(text, known, "sets"))
+
+
+def _rule_issues(path: str, text: str, values: Mapping[str, object]) -> Iterator[Issue]:
+    try:
+        rule = parse_rule(text)
+    except RuleSyntaxError as error:
+        message = f"column {error.column}: {error.message}"
+        fix = error.suggestion or "if FEATURE is SET and not FEATURE is SET then long 1.0"
+        yield Issue(path, "rule_syntax", message, text[:200], fix)
+        return
+    for stated in statements(rule.condition):
+        yield from _statement_issues(path, stated, values)
+
+
+def _sizing_issues(values: Mapping[str, object]) -> Iterator[Issue]:
+    """Kelly's size needs a predicted return, which rules as written and other labels do not give."""
+    sizing = _mapping(_mapping(values.get("decision")).get("sizing"))
+    if sizing.get("kind") != "kelly":
+        return
+    model = _mapping(values.get("model"))
+    kinds = [_mapping(part).get("kind") for part in (model, *_mapping(model.get("members")).values())]
+    label = _mapping(values.get("labels")).get("kind", "forward_return")
+    if "rules" in kinds:
+        message = "kelly sizing needs a model that predicts a return; rules as written predict none"
+        yield Issue("decision.sizing.kind", "kelly_without_forecast", message, "kelly", "volatility_target, or a model of kind anfis")
+    elif label != "forward_return":
+        message = f"kelly sizing needs a predicted return, but the label is {str(label)[:40]}"
+        yield Issue("decision.sizing.kind", "kelly_without_forecast", message, "kelly", "labels: {kind: forward_return}")
 
 
 def _statement_issues(path: str, stated: Is, values: Mapping[str, object]) -> Iterator[Issue]:

@@ -3,9 +3,11 @@
 A spec that exists has the right shape; whether its words mean something (indicators, parameters, rules) is for
 `nullalpha.strategy.validate`. Fractions, never percent; horizons and windows in bars of the base timeframe.
 
-Defaults: `trainable` is both `sets` and `consequents` for anfis (nothing for rules); labels: forward return over 5 bars, scaled by 60-bar
-volatility, barrier 1.0; training: 60 epochs, batches of 512, learning rate 0.01, patience 8, huber; sizing: fixed at 1.0 (or 0.10 a year,
-at most 1.0 times, by 60-bar volatility); a side whose threshold is absent or null is not traded; an absent exit is none.
+Defaults: `trainable` is both `sets` and `consequents` for anfis, `network` for a network (nothing for rules); a network has one hidden
+layer of 16, looks back 20 bars if it is recurrent, and drops nothing out; labels: forward return over 5 bars, scaled by 60-bar volatility,
+barrier 1.0, every bar, unweighted; training: 60 epochs, batches of 512, learning rate 0.01, patience 8, huber; sizing: fixed at 1.0 (or
+0.10 a year, or a quarter of Kelly's, at most 1.0 times, by 60-bar volatility); a side whose threshold is absent or null is not traded, and
+a position ends where its entry threshold is lost; an absent exit is none.
 """
 
 from __future__ import annotations
@@ -16,20 +18,25 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_serializer, model_validator
 from pydantic_core import PydanticCustomError
+
+from nullalpha.strategy.plan import LabelKind, ModelKind, RegimeOf, SampleWeights, SetShape, Trainable
 
 LANGUAGE_VERSION = 1
 BaseTimeframe = Literal["1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w"]
-RESERVED_WORDS = frozenset({"if", "is", "and", "or", "not", "then", "long", "short"})
+RESERVED_WORDS = frozenset({"if", "is", "and", "or", "not", "then", "long", "short", "weight"})
 SHAPE_PARAMETERS = {
     "gaussian": ("centre", "width"),
     "sigmoid": ("centre", "slope"),
     "triangle": ("a", "b", "c"),
     "trapezoid": ("a", "b", "c", "d"),
+    "bell": ("centre", "width", "slope"),
 }
 MAX_SET_NUMBER = 1e15
 MIN_SET_WIDTH = 1e-9
+MAX_SYMBOL = 20
+MIN_BELL_SLOPE, MAX_BELL_SLOPE = 0.25, 20.0
 
 
 def _not_bool(value: object) -> object:
@@ -68,7 +75,8 @@ Whole = Annotated[int, Field(strict=True)]
 INTEGRAL = BeforeValidator(_whole)
 Text = Annotated[str, Field(strict=True)]
 Name = Annotated[Text, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=32), AfterValidator(_unreserved)]
-Symbol = Annotated[Text, Field(pattern=r"^[A-Z0-9][A-Z0-9._^=/-]*$", max_length=16)]
+Symbol = Annotated[Text, Field(pattern=r"^[A-Z0-9^][A-Z0-9._^=-]*$", max_length=MAX_SYMBOL)]
+MembershipName = Annotated[Text, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$", max_length=65)]
 RuleText = Annotated[Text, Field(min_length=1, max_length=500)]
 Numbers = tuple[Annotated[Real, Field(ge=-MAX_SET_NUMBER, le=MAX_SET_NUMBER)], ...]
 
@@ -87,19 +95,66 @@ class PredictionSpec(Closed):
     kill_below: Annotated[Real, Field(ge=-5, le=5, description="excess Sharpe below which the author drops the idea")] = 0.0
 
 
-class TransformSpec(Closed):
-    zscore: Annotated[Whole, Field(ge=10, le=1000, description="trailing z-score over this many bars of the base timeframe"), INTEGRAL]
+class TransformSpec(BaseModel):
+    """One operator on the column, with its first parameter: `{zscore: 250}`; `true` for an operator that has none."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    @property
+    def operator(self) -> str:
+        """The operator's name."""
+        return next(iter(self.model_extra or {}))
+
+    @property
+    def value(self) -> object:
+        """Its first parameter as written."""
+        return next(iter((self.model_extra or {}).values()))
+
+    @model_validator(mode="after")
+    def _names_one_operator(self) -> TransformSpec:
+        if len(self.model_extra or {}) != 1:
+            raise PydanticCustomError(
+                "transform", "needs exactly one operator", {"suggestion": "{zscore: 250}; for several, a list of them"}
+            )
+        return self
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, dict) else value
+
+
+Transforms = Annotated[tuple[TransformSpec, ...], Field(min_length=1, max_length=4), BeforeValidator(_listed)]
+Source = Annotated[Text, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=32)]
+
+
+def _source_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
 
 
 class FeatureSpec(BaseModel):
-    """One column; every further key is a parameter of the indicator, e.g. `{indicator: rsi, period: 14}`."""
+    """One column; every further key is a parameter of the indicator, e.g. `{indicator: rsi, period: 14}`.
+
+    `input` is for an operator on series: a bar field (`close`, `volume`, `returns`, ...) or another feature's name, or two of them for an
+    operator on two. `of` computes the column on another instrument's bars. `transform` is one operator, or a list of up to four, one after
+    the other.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     indicator: Annotated[Text, Field(min_length=1, max_length=64)]
     output: Annotated[Text, Field(min_length=1, max_length=64)] | None = None
     timeframe: Annotated[Text, Field(min_length=1, max_length=8)] | None = None
-    transform: TransformSpec | None = None
+    of: Symbol | None = None
+    input: Annotated[tuple[Source, ...], Field(min_length=1, max_length=2), BeforeValidator(_source_list)] | None = None
+    transform: Transforms | None = None
+
+    @field_serializer("input", "transform")
+    def _shortest(self, given: tuple[object, ...] | None) -> object:
+        """Write a list of one as that one."""
+        if given is None:
+            return None
+        plain = [item.model_extra if isinstance(item, TransformSpec) else item for item in given]
+        return plain[0] if len(plain) == 1 else plain
 
     @property
     def params(self) -> Mapping[str, object]:
@@ -114,11 +169,12 @@ class SetSpec(Closed):
     sigmoid: Numbers | None = Field(None, description="[centre, slope]: 1 / (1 + exp(-slope (x - centre))), slope not 0")
     triangle: Numbers | None = Field(None, description="[a, b, c]: 0 at a and c, 1 at b; a <= b <= c, a < c")
     trapezoid: Numbers | None = Field(None, description="[a, b, c, d]: 0 at a and d, 1 from b to c; a <= b <= c <= d, a < d")
+    bell: Numbers | None = Field(None, description="[centre, width, slope]: 1 / (1 + |(x - centre) / width|^(2 slope)), both above 0")
 
     @property
-    def shape(self) -> Literal["gaussian", "triangle", "trapezoid", "sigmoid"]:
+    def shape(self) -> SetShape:
         """The one shape that is given."""
-        shapes: tuple[Literal["gaussian", "triangle", "trapezoid", "sigmoid"], ...] = ("gaussian", "triangle", "trapezoid", "sigmoid")
+        shapes: tuple[SetShape, ...] = ("gaussian", "triangle", "trapezoid", "sigmoid", "bell")
         return next(shape for shape in shapes if getattr(self, shape) is not None)
 
     @property
@@ -131,7 +187,7 @@ class SetSpec(Closed):
     def _has_one_well_formed_shape(self) -> SetSpec:
         given = [shape for shape in SHAPE_PARAMETERS if getattr(self, shape) is not None]
         if len(given) != 1:
-            message = "needs exactly one shape: gaussian, sigmoid, triangle or trapezoid"
+            message = "needs exactly one shape: gaussian, sigmoid, triangle, trapezoid or bell"
             raise PydanticCustomError("set_shape", "{message}", {"message": message, "suggestion": "gaussian: [centre, width]"})
         problem = set_problem(given[0], getattr(self, given[0]))
         if problem:
@@ -149,6 +205,8 @@ def set_problem(shape: str, numbers: tuple[float, ...]) -> str | None:
         return f"a gaussian's width must be above 0 (at least {MIN_SET_WIDTH:g})"
     if shape == "sigmoid" and not MIN_SET_WIDTH <= abs(numbers[1]) <= 1 / MIN_SET_WIDTH:
         return f"a sigmoid's slope must not be 0 (its size is {MIN_SET_WIDTH:g} to {1 / MIN_SET_WIDTH:g})"
+    if shape == "bell" and (numbers[1] < MIN_SET_WIDTH or not MIN_BELL_SLOPE <= numbers[2] <= MAX_BELL_SLOPE):
+        return f"a bell's width must be above 0 and its slope from {MIN_BELL_SLOPE:g} to {MAX_BELL_SLOPE:g}"
     if shape in ("triangle", "trapezoid"):
         if any(left > right for left, right in pairwise(numbers)):
             return f"a {shape}'s numbers must not fall: {' <= '.join(names)}"
@@ -157,17 +215,97 @@ def set_problem(shape: str, numbers: tuple[float, ...]) -> str | None:
     return None
 
 
-class ModelSpec(Closed):
-    kind: Literal["rules", "anfis"]
-    rules: Annotated[tuple[RuleText, ...], Field(min_length=1, max_length=32)]
-    trainable: Annotated[tuple[Literal["sets", "consequents"], ...], AfterValidator(_unique)] | None = None
-
-
 class LabelSpec(Closed):
-    kind: Literal["forward_return", "triple_barrier"] = "forward_return"
+    kind: LabelKind = "forward_return"
     horizon: Annotated[Whole, Field(ge=1, le=40, description="bars ahead"), INTEGRAL] = 5
     volatility_bars: Annotated[Whole, Field(ge=5, le=500, description="trailing window of the scaling volatility"), INTEGRAL] = 60
-    barrier: Annotated[Real, Field(ge=0.1, le=5, description="triple_barrier only: in volatilities x sqrt(horizon)")] = 1.0
+    barrier: Annotated[Real, Field(ge=0.1, le=5, description="triple_barrier, zigzag: in volatilities x sqrt(horizon)")] = 1.0
+    of: Annotated[RegimeOf, Field(description="regime only: what of the next bars is learned")] = "trend"
+    cusum: (
+        Annotated[Real, Field(ge=0.1, le=20, description="learn only from bars that end a cumulated move of this many volatilities")] | None
+    ) = None
+    weights: Annotated[SampleWeights, Field(description="uniqueness: overlapping labels weigh less")] = "none"
+
+
+HiddenLayer = Annotated[Whole, Field(ge=2, le=256), INTEGRAL]
+
+
+class MemberSpec(Closed):
+    """A model without members of its own.
+
+    Rules and anfis have `rules`. A network reads the memberships of all sets, or of those in `inputs` (`feature.set`).
+    """
+
+    kind: Literal["rules", "anfis", "fuzzy_mlp", "fuzzy_gru", "fuzzy_lstm"]
+    rules: Annotated[tuple[RuleText, ...], Field(min_length=1, max_length=32)] | None = None
+    trainable: Annotated[tuple[Trainable, ...], AfterValidator(_unique)] | None = None
+    inputs: Annotated[tuple[MembershipName, ...], Field(min_length=1, max_length=144), AfterValidator(_unique)] | None = None
+    hidden: Annotated[tuple[HiddenLayer, ...], Field(min_length=1, max_length=3)] | None = None
+    lookback: Annotated[Whole, Field(ge=2, le=120, description="bars that a recurrent network reads"), INTEGRAL] | None = None
+    dropout: Annotated[Real, Field(ge=0, le=0.5)] | None = None
+
+    @model_validator(mode="after")
+    def _has_the_parts_of_its_kind(self) -> MemberSpec:
+        _require_parts(self)
+        return self
+
+
+class RouterSpec(Closed):
+    """A regime model, and which member answers on which side of its signal (-1..1)."""
+
+    model: MemberSpec
+    labels: LabelSpec = LabelSpec(kind="regime")
+    above: Name
+    below: Name
+    threshold: Annotated[Real, Field(gt=-1, lt=1)] = 0.0
+    softness: Annotated[Real, Field(ge=0, le=2, description="0: one member alone answers; else how wide the change-over is")] = 0.25
+
+
+class ModelSpec(MemberSpec):
+    """A model. An ensemble has `members` and perhaps a `router`; without one every member has an equal say."""
+
+    kind: ModelKind  # type: ignore[assignment]
+    members: Annotated[dict[Name, MemberSpec], Field(min_length=2, max_length=6)] | None = None
+    router: RouterSpec | None = None
+
+
+_NETWORK_PARTS = ("inputs", "hidden", "lookback", "dropout")
+MODEL_PARTS: dict[str, tuple[str, ...]] = {
+    "rules": ("rules", "trainable"),
+    "anfis": ("rules", "trainable"),
+    "fuzzy_mlp": ("trainable", "inputs", "hidden", "dropout"),
+    "fuzzy_gru": ("trainable", *_NETWORK_PARTS),
+    "fuzzy_lstm": ("trainable", *_NETWORK_PARTS),
+    "ensemble": ("members", "router"),
+}
+
+
+def _require_parts(model: MemberSpec) -> None:
+    """Refuse a model that lacks a part of its kind, or has one of another."""
+    needed = {"rules": "rules", "anfis": "rules", "ensemble": "members"}.get(model.kind)
+    if needed and getattr(model, needed) is None:
+        message = f"a model of kind {model.kind} needs {needed}"
+        raise PydanticCustomError("missing_part", "{message}", {"message": message, "suggestion": f"add `{needed}`"})
+    others = [name for name in type(model).model_fields if name != "kind" and name not in MODEL_PARTS[model.kind]]
+    extra = [name for name in others if getattr(model, name) is not None]
+    if extra:
+        message = f"a model of kind {model.kind} has no {' and no '.join(extra)}"
+        raise PydanticCustomError("foreign_part", "{message}", {"message": message, "suggestion": f"remove {', '.join(extra)}"})
+    allowed = ("sets", "network") if model.kind.startswith("fuzzy_") else ("sets", "consequents")
+    wrong = [name for name in model.trainable or () if name not in allowed]
+    if wrong or (model.trainable is not None and "network" in allowed and "network" not in model.trainable):
+        message = f"a model of kind {model.kind} can train {' and '.join(allowed)}" + ("" if wrong else ", the network always")
+        raise PydanticCustomError("trainable", "{message}", {"message": message, "suggestion": f"trainable: [{allowed[-1]}]"})
+    if isinstance(model, ModelSpec) and model.router is not None and model.members is not None:
+        missing = [name for name in (model.router.above, model.router.below) if name not in model.members]
+        if missing or model.router.above == model.router.below:
+            message = f"the router names {missing[0]!r}, which is no member" if missing else "the router needs two different members"
+            fix = f"members: {', '.join(model.members)}"
+            raise PydanticCustomError("router_member", "{message}", {"message": message, "suggestion": fix})
+        unrouted = [name for name in model.members if name not in (model.router.above, model.router.below)]
+        if unrouted:
+            message = f"the router never asks {unrouted[0]!r}"
+            raise PydanticCustomError("unrouted_member", "{message}", {"message": message, "suggestion": f"remove {unrouted[0]}"})
 
 
 class TrainingSpec(Closed):
@@ -179,15 +317,16 @@ class TrainingSpec(Closed):
 
 
 class SizingSpec(Closed):
-    kind: Literal["fixed", "volatility_target"] = "fixed"
+    kind: Literal["fixed", "volatility_target", "kelly"] = "fixed"
     size: Annotated[Real, Field(ge=0.01, le=4, description="fixed only: fraction of equity")] = 1.0
     annual: Annotated[Real, Field(ge=0.01, le=1, description="volatility_target only: annual volatility, a fraction")] = 0.10
-    max_leverage: Annotated[Real, Field(ge=0.05, le=4, description="volatility_target only")] = 1.0
+    fraction: Annotated[Real, Field(ge=0.01, le=1, description="kelly only: share of the growth-optimal size")] = 0.25
+    max_leverage: Annotated[Real, Field(ge=0.05, le=4, description="volatility_target, kelly")] = 1.0
     volatility_bars: Annotated[Whole, Field(ge=5, le=500, description="volatility_target only: trailing window"), INTEGRAL] = 60
 
 
 class DistanceSpec(Closed):
-    """A distance from the entry price: multiples of ATR(14), or a fraction of price."""
+    """A distance in price (from the entry; of a trailing stop from the best price since): multiples of ATR(14), or a fraction of price."""
 
     atr: Annotated[Real, Field(ge=0.1, le=50)] | None = None
     fraction: Annotated[Real, Field(ge=0.0005, le=0.95)] | None = None
@@ -201,15 +340,22 @@ class DistanceSpec(Closed):
 
 class ExitSpec(Closed):
     stop_loss: DistanceSpec | None = None
+    trailing_stop: DistanceSpec | None = None
     take_profit: DistanceSpec | None = None
     max_bars: Annotated[Whole, Field(ge=1, le=1000), INTEGRAL] | None = None
 
 
 class DecisionSpec(Closed):
-    """Thresholds on the signal (-1..1); null, or absent: that side is not traded."""
+    """Thresholds on the signal (-1..1); null, or absent: that side is not traded.
+
+    A position ends where the signal passes its exit threshold: by default the entry's own; one further back keeps it longer.
+    """
 
     long_above: Annotated[Real, Field(gt=-1, lt=1)] | None = None
     short_below: Annotated[Real, Field(gt=-1, lt=1)] | None = None
+    long_exit_below: Annotated[Real, Field(gt=-1, lt=1, description="at most long_above")] | None = None
+    short_exit_above: Annotated[Real, Field(gt=-1, lt=1, description="at least short_below")] | None = None
+    separation: Annotated[Whole, Field(ge=1, le=1000, description="bars from one entry to the next at least"), INTEGRAL] | None = None
     sizing: SizingSpec = SizingSpec()
     exits: ExitSpec = ExitSpec()
 
@@ -221,7 +367,22 @@ class DecisionSpec(Closed):
         if self.long_above is not None and self.short_below is not None and self.short_below > self.long_above:
             fix = {"suggestion": "short_below: -0.2 and long_above: 0.2, say"}
             raise PydanticCustomError("thresholds_cross", "short_below must not be above long_above", fix)
+        _require_exit("long_exit_below", self.long_exit_below, "long_above", self.long_above, -1)
+        _require_exit("short_exit_above", self.short_exit_above, "short_below", self.short_below, 1)
         return self
+
+
+def _require_exit(name: str, exit_at: float | None, entry_name: str, entry: float | None, side: int) -> None:
+    """Refuse an exit threshold without its entry's, or on the wrong side of it."""
+    if exit_at is None:
+        return
+    if entry is None:
+        fix = {"name": name, "entry": entry_name, "suggestion": f"remove {name}, or give {entry_name}"}
+        raise PydanticCustomError("exit_without_entry", "{name} is given, but {entry} is not", fix)
+    if side * exit_at < side * entry:
+        word = "above" if side < 0 else "below"
+        fix = {"name": name, "entry": entry_name, "word": word, "suggestion": f"{name}: {entry:g}"}
+        raise PydanticCustomError("exit_beyond_entry", "{name} must not be {word} {entry}", fix)
 
 
 class StrategySpec(Closed):

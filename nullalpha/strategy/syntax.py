@@ -27,8 +27,15 @@ _WORDS: Mapping[str, object] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, those that turn text around, and halves of characters: a terminal that prints them can be made to lie."""
 _BRACKETS = re.compile(r'"(?:\\.|[^"\\])*"|([\[{])|([\]}])', re.DOTALL)
+_FIXES: Mapping[str, str] = {
+    "yaml_syntax": "indent with spaces, and put text that holds `: `, ` #` or a bracket in quotes",
+    "json_syntax": "check the quotes, commas and brackets there",
+    "bad_key": "write a plain word",
+    "many_documents": "give each strategy a file of its own",
+}
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -37,6 +44,7 @@ class Refused:
     code: str
     message: str
     line: int
+    suggestion: str
 
 
 @dataclass(frozen=True)
@@ -124,7 +132,7 @@ def too_deep(path: str) -> SpecError:
 
 
 def _broken(code: str, line: int, column: int, message: str) -> SpecError:
-    return SpecError([Issue(f"line {line}", code, f"cannot be parsed at line {line}, column {column}: {message}")])
+    return SpecError([Issue(f"line {line}", code, f"cannot be parsed at line {line}, column {column}: {message}", None, _FIXES[code])])
 
 
 def _parse_yaml(source: str) -> object:
@@ -138,7 +146,8 @@ def _parse_yaml(source: str) -> object:
         bad = FORBIDDEN.search(source)
         line = source.count("\n", 0, bad.start()) + 1 if bad else 1
         message = f"line {line} holds a character that no document may contain" if bad else "not YAML"
-        raise SpecError([Issue(f"line {line}", "yaml_syntax", message, ascii(bad[0]) if bad else None)]) from error
+        fix = "remove it" if bad else _FIXES["yaml_syntax"]
+        raise SpecError([Issue(f"line {line}", "yaml_syntax", message, ascii(bad[0]) if bad else None, fix)]) from error
 
 
 def _tree(events: _YamlEvents) -> object:
@@ -186,7 +195,7 @@ def _place_scalar(stack: list[_Frame], event: yaml.ScalarEvent | yaml.AliasEvent
     refused = _refusal(event, line)
     if stack and _awaits_key(stack[-1]):
         if refused or not isinstance(event, yaml.ScalarEvent):
-            raise SpecError([Issue(f"line {line}", "bad_key", f"a key must be a plain word (line {line})")])
+            raise SpecError([Issue(f"line {line}", "bad_key", f"a key must be a plain word (line {line})", None, _FIXES["bad_key"])])
         stack[-1].key = (event.value, line)
         return root
     if refused or not isinstance(event, yaml.ScalarEvent):
@@ -196,9 +205,9 @@ def _place_scalar(stack: list[_Frame], event: yaml.ScalarEvent | yaml.AliasEvent
 
 def _refusal(event: yaml.NodeEvent, line: int) -> Refused | None:
     if isinstance(event, yaml.AliasEvent):
-        return Refused("alias", f"aliases are not part of the language (line {line}); write the value again", line)
+        return Refused("alias", f"aliases are not part of the language (line {line})", line, "write the value again")
     if event.anchor is not None:
-        return Refused("anchor", f"anchors are not part of the language (line {line}); write the value where it is used", line)
+        return Refused("anchor", f"anchors are not part of the language (line {line})", line, "write the value where it is used")
     if getattr(event, "tag", None) is not None:
-        return Refused("tag", f"tags are not part of the language (line {line}); write the bare value", line)
+        return Refused("tag", f"tags are not part of the language (line {line})", line, "write the bare value")
     return None

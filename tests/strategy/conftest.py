@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from nullalpha.strategy.vocabulary import IndicatorSignature, Parameter, Unit, Vocabulary
+from nullalpha.strategy.vocabulary import BarField, IndicatorSignature, Parameter, Unit, Vocabulary
 
 EXAMPLE = """\
 nullalpha: 1
@@ -51,8 +53,24 @@ def _signature(name: str, unit: Unit, *parameters: Parameter, outputs: tuple[str
         outputs=outputs or (name,),
         unit=unit,
         warmup_bars=lambda params: int(max(params.values(), default=1)),
-        path_dependent=False,
+        stability="windowed",
         source="hand-written",
+    )
+
+
+def _operator(name: str, unit: Unit, *parameters: Parameter, series: tuple[BarField, ...] = ("close",)) -> IndicatorSignature:
+    return IndicatorSignature(
+        name=name,
+        summary=f"A {name} of a series, for tests.",
+        inputs=(),
+        parameters=parameters,
+        outputs=(name,),
+        unit=unit,
+        warmup_bars=lambda params: int(max(params.values(), default=1)) - 1,
+        stability="windowed",
+        source="hand-written",
+        series=series,
+        symmetric=name == "corr",
     )
 
 
@@ -74,6 +92,16 @@ VOCABULARY: Vocabulary = {
         _signature("bollinger_width", "ratio", _period(20), Parameter("deviations", 2.0, 0.5, 4.0, integer=False)),
         _signature("obv", "signed_volume"),
         _signature("aroon", "bounded_-1_1", _period(25)),
+        _operator("zscore", "deviations", _period(250, 10, 1000)),
+        _operator("mean", "input", _period(20)),
+        _operator("log", "ratio"),
+        _operator("corr", "bounded_-1_1", _period(20), series=("close", "volume")),
+        _operator("ratio", "ratio", series=("close", "volume")),
+        replace(
+            _operator("crossing", "input", Parameter("fast", 12, 2, 100), Parameter("slow", 26, 3, 300)),
+            rising=("fast", "slow"),
+        ),
+        replace(_signature("supertrend", "price", _period(10)), stability="converging"),
     )
 }
 

@@ -33,10 +33,11 @@ def with_rules(example: str, *rules: str) -> Json:
 
 def test_the_example_compiles_to_what_its_rules_use(example: str, vocabulary: Vocabulary) -> None:
     plan = compiled(example, vocabulary)
-    assert [(f.name, f.indicator, f.params, f.output, f.timeframe, f.zscore_bars) for f in plan.features] == [
-        ("trend", "distance_from_sma", (("period", 200),), "distance_from_sma", "1d", 0),
-        ("rsi", "rsi", (("period", 14),), "rsi", "1d", 0),
-    ]
+    assert {(f.name, f.indicator, f.params, f.output, f.timeframe, f.inputs, f.unit) for f in plan.features} == {
+        ("trend", "distance_from_sma", (("period", 200),), "distance_from_sma", "1d", (), "ratio"),
+        ("rsi", "rsi", (("period", 14),), "rsi", "1d", (), "bounded_0_100"),
+    }
+    assert [f.name for f in plan.features] == ["trend", "rsi"]
     assert [(s.feature, s.name, s.shape, s.params) for s in plan.sets] == [
         (0, "up", "sigmoid", (0.02, 80.0)),
         (1, "low", "gaussian", (25.0, 8.0)),

@@ -14,6 +14,7 @@ from nullalpha.strategy.compile import compile_strategy
 from nullalpha.strategy.draft import Draft, DraftCondition, DraftFeature, DraftRule
 from nullalpha.strategy.drafting import constrained_draft, draft_to_document, feature_of_draft
 from nullalpha.strategy.placement import place_set
+from nullalpha.strategy.plan import FeaturePlan, nodes_of
 from nullalpha.strategy.spec import SetSpec
 from nullalpha.strategy.validate import parse_strategy
 from nullalpha.strategy.vocabulary import Vocabulary
@@ -152,16 +153,21 @@ def test_each_level_holds_at_its_own_end_and_not_at_the_other(shape: Any, quanti
 
 def test_a_price_is_always_standardised(vocabulary: Vocabulary) -> None:
     plan = feature_of_draft(DraftFeature(indicator="atr", period=20, standardised=False), vocabulary, "1d")
-    assert (plan.zscore_bars, plan.params) == (250, (("period", 20),))
+    (below,) = plan.inputs
+    assert isinstance(below, FeaturePlan)
+    assert (plan.indicator, plan.params, below.indicator, below.params) == ("zscore", (("period", 250),), "atr", (("period", 20),))
     plan = feature_of_draft(DraftFeature(indicator="obv", period=20, standardised=False), vocabulary, "1d")
-    assert (plan.zscore_bars, plan.params) == (250, ())
+    (below,) = plan.inputs
+    assert isinstance(below, FeaturePlan)
+    assert (plan.indicator, plan.params, below.indicator, below.params) == ("zscore", (("period", 250),), "obv", ())
     plan = feature_of_draft(DraftFeature(indicator="roc", period=20, standardised=False), vocabulary, "1d")
-    assert plan.zscore_bars == 0
+    assert (plan.indicator, plan.inputs) == ("roc", ())
 
 
 def test_the_period_is_clipped_to_the_range_of_the_first_parameter(vocabulary: Vocabulary) -> None:
     def period(asked: int) -> object:
-        return dict(feature_of_draft(DraftFeature(indicator="atr", period=asked, standardised=False), vocabulary, "1d").params)["period"]
+        (below,) = feature_of_draft(DraftFeature(indicator="atr", period=asked, standardised=False), vocabulary, "1d").inputs
+        return dict(below.params)["period"] if isinstance(below, FeaturePlan) else None
 
     assert (period(2), period(30), period(250)) == (5, 30, 60)
 
@@ -279,7 +285,8 @@ def test_every_draft_becomes_a_valid_strategy(vocabulary: Vocabulary, given_draf
     spec, _ = parse_strategy(document, vocabulary)
     plan = compile_strategy(spec, vocabulary)
     assert len(plan.rules) == len(given_draft.rules)
-    assert {f"{f.indicator}" for f in plan.features} <= {f.indicator for f in given_draft.features}
+    computed = {node.indicator for feature in plan.features for node in nodes_of(feature)}
+    assert computed <= {f.indicator for f in given_draft.features} | {"zscore"}
 
 
 @given(given_draft=drafts())
@@ -292,8 +299,7 @@ def test_a_measured_feature_is_the_feature_of_the_document(vocabulary: Vocabular
 
     spec, _ = parse_strategy(draft_to_document(given_draft, quantiles, vocabulary, "1d"), vocabulary)
     plan = compile_strategy(spec, vocabulary)
-    columns = {(f.indicator, f.params, f.zscore_bars) for f in plan.features}
-    assert {(f.indicator, f.params, f.zscore_bars) for f in (feature_of_draft(m, vocabulary, "1d") for m in measured)} == columns
+    assert {feature_of_draft(m, vocabulary, "1d") for m in measured} == set(plan.features)
 
 
 def test_a_constrained_draft_is_a_draft_with_closed_enums(vocabulary: Vocabulary) -> None:
@@ -302,7 +308,7 @@ def test_a_constrained_draft_is_a_draft_with_closed_enums(vocabulary: Vocabulary
     assert isinstance(made, Draft)
     assert made.model_dump() == draft().model_dump()
     schema = constrained.model_json_schema()
-    assert schema["$defs"]["DraftFeature"]["properties"]["indicator"]["enum"] == sorted(vocabulary)
+    assert schema["$defs"]["DraftFeature"]["properties"]["indicator"]["enum"] == sorted(set(vocabulary) - {"corr", "ratio", "log"})
     assert schema["properties"]["instruments"]["items"]["enum"] == ["SPX", "IXIC"]
     assert list(schema["properties"]) == list(Draft.model_json_schema()["properties"])
 

@@ -49,7 +49,7 @@ def test_a_strength_is_any_notation_of_a_number_above_0_and_at_most_1(written: s
         ("if a is low then long 1.5", 23, "is not above 0 and at most 1", "1.0"),
         ("if a is low then long -1", 23, "expected a strength", "end the rule with e.g. `1.0`"),
         ("if a is low then long 1e9999", 23, "expected a strength", "end the rule with e.g. `1.0`"),
-        ("if a is low then long 1.0 now", 27, "expected the end of the rule", None),
+        ("if a is low then long 1.0 now", 27, "expected `weight` or the end of the rule", None),
         ("if (a is low then long 1.0", 14, "expected ')', 'and' or 'or'", None),
         ("if a is low) then long 1.0", 12, "expected 'then'", "then"),
         ("if a is low && b is high then long 1.0", 13, "'&' is not part of the grammar", None),

@@ -39,10 +39,19 @@ def test_defaults_are_those_that_the_language_states(example: str, vocabulary: V
     document["decision"] = {"long_above": 0.2}
     spec, _ = parse_strategy(document, vocabulary)
     assert (spec.timeframe, spec.prediction, spec.decision.short_below) == ("1d", None, None)
-    assert spec.labels.model_dump() == {"kind": "forward_return", "horizon": 5, "volatility_bars": 60, "barrier": 1.0}
+    labels = {
+        "kind": "forward_return",
+        "horizon": 5,
+        "volatility_bars": 60,
+        "barrier": 1.0,
+        "of": "trend",
+        "cusum": None,
+        "weights": "none",
+    }
+    assert spec.labels.model_dump() == labels
     assert (spec.training.epochs, spec.training.batch_size, spec.training.patience, spec.training.loss) == (60, 512, 8, "huber")
     assert (spec.decision.sizing.kind, spec.decision.sizing.size) == ("fixed", 1.0)
-    assert spec.decision.exits.model_dump() == {"stop_loss": None, "take_profit": None, "max_bars": None}
+    assert spec.decision.exits.model_dump() == {"stop_loss": None, "trailing_stop": None, "take_profit": None, "max_bars": None}
 
 
 def put(path: str, value: object) -> Callable[[Json], None]:
@@ -96,7 +105,7 @@ BROKEN = [
     (put("features.rsi.output", "rsl"), "features.rsi.output", "unknown_output", "rsi"),
     (put("features.slow.timeframe", "1M"), "features.slow.timeframe", "bad_timeframe", "1d or 1w"),
     (put("features.vol.transform", {"zscore": 5}), "features.vol.transform.zscore", "out_of_range", "10"),
-    (put("features.vol.transform", {"zcore": 50}), "features.vol.transform.zcore", "unknown_key", "zscore"),
+    (put("features.vol.transform", {"zcore": 50}), "features.vol.transform.zcore", "unknown_transform", "zscore"),
     (put("features.Vol", {"indicator": "atr"}), "features.Vol", "bad_name", "vol"),
     (put("features.then", {"indicator": "atr"}), "features.then", "reserved_name", "then_"),
     (put("features", {}), "features", "too_few", None),
@@ -113,7 +122,7 @@ BROKEN = [
     (put("sets.rsi.low", {"triangle": [3, 2, 9]}), "sets.rsi.low", "set_numbers", "triangle: [a, b, c]"),
     (put("sets.rsi.low", {"triangle": [2, 2, 2]}), "sets.rsi.low", "set_numbers", "triangle: [a, b, c]"),
     (put("sets.rsi.low", {"trapezoid": [1, 2, 4, 3]}), "sets.rsi.low", "set_numbers", "trapezoid: [a, b, c, d]"),
-    (put("model.kind", "fuzzy_gru"), "model.kind", "unknown_value", "known values: rules, anfis"),
+    (put("model.kind", "fuzzy_gro"), "model.kind", "unknown_value", "fuzzy_gru"),
     (put("model.rules", []), "model.rules", "too_few", None),
     (put("model.rules.0", "if rsi is low then lng 1"), "model.rules.0", "rule_syntax", "long"),
     (put("model.rules.0", "if rsj is low then long 1"), "model.rules.0", "unknown_feature", "rsi"),
@@ -122,7 +131,7 @@ BROKEN = [
     (put("model.rules.0", 7), "model.rules.0", "wrong_type", None),
     (put("model.trainable", ["sets", "sets"]), "model.trainable", "repeated_value", "give each once"),
     (put("model.trainable", ["weights"]), "model.trainable.0", "unknown_value", "sets"),
-    (put("labels.kind", "zigzag"), "labels.kind", "unknown_value", "known values: forward_return, triple_barrier"),
+    (put("labels.kind", "zig_zag"), "labels.kind", "unknown_value", "zigzag"),
     (put("labels.horizon", 41), "labels.horizon", "out_of_range", "40"),
     (put("labels.horizon", 0), "labels.horizon", "out_of_range", "1"),
     (put("labels.horizon", 5.5), "labels.horizon", "wrong_type", None),
@@ -133,7 +142,7 @@ BROKEN = [
     (put("decision", {"long_above": None, "short_below": None}), "decision", "no_side", "long_above: 0.2"),
     (put("decision.short_below", 0.5), "decision", "thresholds_cross", "short_below: -0.2 and long_above: 0.2, say"),
     (put("decision.long_above", 1), "decision.long_above", "out_of_range", None),
-    (put("decision.sizing.kind", "kelly"), "decision.sizing.kind", "unknown_value", "known values: fixed, volatility_target"),
+    (put("decision.sizing.kind", "kely"), "decision.sizing.kind", "unknown_value", "kelly"),
     (put("decision.sizing.annual", 10), "decision.sizing.annual", "out_of_range", "1.0"),
     (put("decision.exits.stop_loss", {}), "decision.exits.stop_loss", "distance", "{atr: 3.0}, or null for none"),
     (put("decision.exits.stop_loss", {"atr": 2, "fraction": 0.1}), "decision.exits.stop_loss", "distance", "{atr: 3.0}, or null for none"),
@@ -199,9 +208,18 @@ def test_the_error_as_json_holds_every_issue(vocabulary: Vocabulary) -> None:
     assert len(errors) > 5
 
 
-def test_a_weekly_feature_needs_a_daily_strategy(example: str, vocabulary: Vocabulary) -> None:
-    (issue,) = issues_of(example.replace("timeframe: 1d", "timeframe: 1h", 1), vocabulary)
-    assert (issue.path, issue.suggestion) == ("features.slow.timeframe", "1h")
+@pytest.mark.parametrize(
+    ("base", "own", "allowed"),
+    [("1d", "1h", "1d or 1w"), ("4h", "1h", "4h or 1d or 1w"), ("1w", "1d", "1w"), ("15m", "5m", "15m or 30m or 1h or 4h or 1d or 1w")],
+)
+def test_a_feature_is_on_the_strategys_timeframe_or_a_longer_one(
+    base: str, own: str, allowed: str, example: str, vocabulary: Vocabulary
+) -> None:
+    document: Json = load_document(example)
+    document["timeframe"] = base
+    document["features"]["slow"]["timeframe"] = own  # type: ignore[index]
+    (issue,) = issues_of(document, vocabulary)
+    assert (issue.path, issue.code, issue.suggestion) == ("features.slow.timeframe", "bad_timeframe", allowed)
 
 
 def test_whole_numbers_may_be_written_as_floats(example: str, vocabulary: Vocabulary) -> None:
