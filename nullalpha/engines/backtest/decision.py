@@ -10,10 +10,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nullalpha.core.errors import DataError
-from nullalpha.data.bars import FloatArray, IntArray
+from nullalpha.core.errors import DataError, UsageError
+from nullalpha.data.bars import FloatArray
+from nullalpha.engines.backtest.kernel import compiled_form
+from nullalpha.engines.backtest.positions import positions_nb
 from nullalpha.strategy.plan import DecisionPlan, ExitPlan, SizingPlan
 
 
@@ -25,23 +26,36 @@ class ExitDistances:
         stop: (n_bars,) adverse distance from the fill price, in price units; 0 or NaN means no stop.
         target: (n_bars,) favourable distance from the fill price, in price units; 0 or NaN means no target.
         max_bars: bars after which the position is closed; 0 means no limit.
+        trailing: (n_bars,) adverse distance from the best price since the entry, in price units; 0 or NaN, or None, means no trailing stop.
     """
 
     stop: FloatArray
     target: FloatArray
     max_bars: int
+    trailing: FloatArray | None = None
 
 
 def target_positions(decision: DecisionPlan, signal: FloatArray, volatility: FloatArray, sessions_per_year: float) -> FloatArray:
     """Return the target position at each bar's close.
 
-    The direction is +1 where `signal > long_above`, else -1 where `signal < short_below`, else 0; a NaN signal gives 0. The size is
-    decided once, when a stretch of equal direction begins, and kept until it ends: this limits turnover and makes "the target
-    changed" mean a new decision. Volatility-target size: `min(max_leverage, annual / (volatility * sqrt(sessions_per_year)))`; while
-    volatility is NaN or 0 (not known) the target stays 0, and the size is decided at the first bar of the stretch that knows it.
+    A long begins where `signal > long_above`, a short where `signal < short_below`, if nothing is held there, the size is known, and the
+    position before began at least `separation_bars` bars earlier. A long is held while `signal > long_exit_below`, a short while
+    `signal < short_exit_above` (None: the entry threshold); a NaN signal ends both. What ends at a bar may be followed by the other side
+    at the same bar: a reversal is an end, always allowed, and a beginning like any other, so one that comes too early leaves flat, and
+    the other side begins at the first bar that allows it and is still beyond the threshold. The first bar remembers nothing.
+
+    The size is decided once, where the position begins, and kept until it ends: this limits turnover and makes "the target
+    changed" mean a new decision.
+    fixed: `size`.
+    volatility_target: `min(max_leverage, annual / (volatility * sqrt(sessions_per_year)))`.
+    kelly: `min(max_leverage, kelly_fraction * |mean| / volatility ** 2)`, the growth-optimal fraction (Kelly 1956, Bell System Technical
+    Journal 35(4); Thorp 2006) for the expected return a bar, mean = o * volatility / sqrt(horizon_bars): o = atanh(signal) is the model's
+    output, a return over the horizon in trailing volatilities x sqrt(horizon_bars). So the size is kelly_fraction * |o| / (volatility *
+    sqrt(horizon_bars)); the direction stays the thresholds'.
+    While volatility is NaN or 0 (not known), or the expected return of `kelly` is 0, no position begins.
 
     Args:
-        decision: thresholds and sizing; a threshold of None never trades that side.
+        decision: thresholds and sizing; an entry threshold of None never trades that side.
         signal: (n_bars,) in -1..1, NaN where unknown.
         volatility: (n_bars,) trailing standard deviation of returns per bar, >= 0, NaN where unknown.
         sessions_per_year: bars a year: the instrument's sessions a year for daily bars.
@@ -49,6 +63,7 @@ def target_positions(decision: DecisionPlan, signal: FloatArray, volatility: Flo
         (n_bars,) signed fraction of equity, never NaN.
     Raises:
         DataError: if signal and volatility differ in length.
+        UsageError: if the sizing is kelly and has no horizon.
     """
     if signal.shape != volatility.shape:
         raise DataError(
@@ -56,13 +71,23 @@ def target_positions(decision: DecisionPlan, signal: FloatArray, volatility: Flo
             path="target_positions",
             suggestion="compute both from the same bars",
         )
-    if len(signal) == 0:
-        return np.zeros(0)
-    direction = _direction(decision, signal)
-    size = _sizes(decision.sizing, volatility, sessions_per_year)
-    decided = _decision_rows(direction, ~np.isnan(size))
-    known = (direction != 0.0) & (decided <= np.arange(len(direction)))
-    return np.where(known, direction * size[np.where(known, decided, 0)], 0.0)
+    long_above = math.inf if decision.long_above is None else decision.long_above
+    short_below = -math.inf if decision.short_below is None else decision.short_below
+    sizing = decision.sizing
+    return positions_nb(
+        compiled_form(signal),
+        compiled_form(volatility),
+        float(long_above),
+        float(long_above if decision.long_exit_below is None else decision.long_exit_below),
+        float(short_below),
+        float(short_below if decision.short_exit_above is None else decision.short_exit_above),
+        int(decision.separation_bars),
+        sizing.kind == "fixed",
+        sizing.kind == "kelly",
+        float(sizing.kelly_fraction if sizing.kind == "kelly" else sizing.annual),
+        math.sqrt(_horizon(sizing) if sizing.kind == "kelly" else sessions_per_year),
+        float(sizing.size if sizing.kind == "fixed" else sizing.max_leverage),
+    )
 
 
 def exit_distances(exits: ExitPlan, close: FloatArray, atr: FloatArray) -> ExitDistances:
@@ -86,29 +111,19 @@ def exit_distances(exits: ExitPlan, close: FloatArray, atr: FloatArray) -> ExitD
         stop=_nearer(exits.stop_atr, exits.stop_fraction, close, atr),
         target=_nearer(exits.target_atr, exits.target_fraction, close, atr),
         max_bars=exits.max_bars,
+        trailing=_nearer(exits.trailing_atr, exits.trailing_fraction, close, atr),
     )
 
 
-def _direction(decision: DecisionPlan, signal: FloatArray) -> FloatArray:
-    above = math.inf if decision.long_above is None else decision.long_above
-    below = -math.inf if decision.short_below is None else decision.short_below
-    return np.where(signal > above, 1.0, np.where(signal < below, -1.0, 0.0))
-
-
-def _sizes(sizing: SizingPlan, volatility: FloatArray, sessions_per_year: float) -> FloatArray:
-    if sizing.kind == "fixed":
-        return np.full(len(volatility), sizing.size)
-    known = np.where(volatility > 0.0, volatility, np.nan)
-    return np.minimum(sizing.max_leverage, sizing.annual / (known * math.sqrt(sessions_per_year)))
-
-
-def _decision_rows(direction: FloatArray, known: NDArray[np.bool_]) -> IntArray:
-    """Return for each bar the first bar of its stretch whose size is known; n_bars where there is none."""
-    n = len(direction)
-    begins = np.concatenate(([True], direction[1:] != direction[:-1]))
-    first = np.minimum.reduceat(np.where(known, np.arange(n), n), np.flatnonzero(begins))
-    rows: IntArray = first[np.cumsum(begins) - 1]
-    return rows
+def _horizon(sizing: SizingPlan) -> int:
+    if sizing.horizon_bars < 1:
+        raise UsageError(
+            "kelly sizing needs the horizon of the model's prediction",
+            path="decision.sizing.horizon_bars",
+            value=sizing.horizon_bars,
+            suggestion="use the labels' horizon_bars",
+        )
+    return sizing.horizon_bars
 
 
 def _nearer(multiple: float, fraction: float, close: FloatArray, atr: FloatArray) -> FloatArray:

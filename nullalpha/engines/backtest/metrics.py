@@ -49,7 +49,7 @@ class Performance:
         n_trades: round trips.
         hit_rate: share of trades with pnl > 0, net of costs; NaN without trades.
         mean_holding_bars: mean of exit_row - entry_row; NaN without trades.
-        fees_fraction: everything that trading cost over equity before the bar, summed over all bars.
+        fees_fraction: everything that trading and holding cost over equity before the bar, summed over all bars.
     """
 
     n_sessions: int

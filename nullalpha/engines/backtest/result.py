@@ -11,7 +11,15 @@ import numpy as np
 
 from nullalpha.data.bars import FloatArray, TimeArray
 from nullalpha.data.instruments import FillBasis
-from nullalpha.engines.backtest.trades import Fill, Trade, TradeArray, as_fills, as_trades
+from nullalpha.engines.backtest.trades import (
+    Fill,
+    Trade,
+    TradeArray,
+    as_fills,
+    as_trades,
+    fill_array_as_traded,
+    trade_array_as_traded,
+)
 
 
 @dataclass(frozen=True)
@@ -29,9 +37,12 @@ class BacktestResult:
         exposure: (n_rows,) position x close / equity; 0 when nothing is held.
         commission: (n_rows,) paid in each bar.
         slippage: (n_rows,) cost of half spread and slippage in each bar (contained in the prices paid).
+        carry: (n_rows,) charged at each close for what was held over it.
         turnover_notional: (n_rows,) notional traded in each bar, at the prices paid.
         fill_array: (n_fills, kernel.N_COLUMNS), `trade_array`: (n_trades,) of `trades.TRADE_DTYPE`; `fills` and `trades` read better.
         ruined: whether equity fell to 0 or below, which ended trading.
+        factor: (n_rows,) of the bars: price as traded = price / factor, units as traded = units x factor (of a future, contracts times the
+            instrument's multiplier); None when nothing was adjusted.
     """
 
     instrument: str
@@ -49,18 +60,20 @@ class BacktestResult:
     exposure: FloatArray
     commission: FloatArray
     slippage: FloatArray
+    carry: FloatArray
     turnover_notional: FloatArray
     fill_array: FloatArray
     trade_array: TradeArray
     ruined: bool
+    factor: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.time)
 
     @property
     def fees(self) -> FloatArray:
-        """(n_rows,) everything that trading cost in each bar: commission plus half spread and slippage."""
-        return self.commission + self.slippage
+        """(n_rows,) everything that trading and holding cost in each bar: commission, half spread, slippage and carry."""
+        return self.commission + self.slippage + self.carry
 
     @property
     def returns(self) -> FloatArray:
@@ -82,6 +95,21 @@ class BacktestResult:
     def trades(self) -> tuple[Trade, ...]:
         """Every round trip, oldest exit first."""
         return as_trades(self.trade_array, (self.instrument,))
+
+    @property
+    def traded_array(self) -> TradeArray:
+        """(n_trades,) the same trades at the prices and in the units of their own days: as an exchange would have confirmed them."""
+        return self.trade_array if self.factor is None else trade_array_as_traded(self.fill_array, self.factor, self.start_row)
+
+    @property
+    def fills_as_traded(self) -> tuple[Fill, ...]:
+        """Every fill at the price and in the units of its own day; the money is the same."""
+        return self.fills if self.factor is None else as_fills(fill_array_as_traded(self.fill_array, self.factor, self.start_row))
+
+    @property
+    def trades_as_traded(self) -> tuple[Trade, ...]:
+        """Every round trip at the prices and in the units of its own days."""
+        return as_trades(self.traded_array, (self.instrument,))
 
 
 def returns_of(equity: FloatArray, capital: float) -> FloatArray:

@@ -31,7 +31,8 @@ class StitchedResult:
         matched_exposure: (n_bars,) what exposure-matched holding holds in each bar, known before it; NaN where there was nothing to match.
         excess: (n_bars,) returns minus those of the matched exposure, matched fold by fold and instrument by instrument.
         fold_ids: (n_bars,) 0, 1, ... in order of time; of several instruments the latest fold that any of them has reached.
-        commission, slippage, turnover_notional: (n_bars,) in currency, as in `BacktestResult`.
+        commission, slippage, carry, turnover_notional: (n_bars,) in currency, as in `BacktestResult`.
+        trade_array, traded_array: (n_trades,) round trips at adjusted prices, and at the prices and in the units of their own days.
         ruined: whether equity fell to 0 or below; nothing is traded after that.
     """
 
@@ -48,8 +49,10 @@ class StitchedResult:
     fold_ids: IntArray
     commission: FloatArray
     slippage: FloatArray
+    carry: FloatArray
     turnover_notional: FloatArray
     trade_array: TradeArray
+    traded_array: TradeArray
     ruined: bool
 
     def __len__(self) -> int:
@@ -57,13 +60,18 @@ class StitchedResult:
 
     @property
     def fees(self) -> FloatArray:
-        """(n_bars,) commission plus half spread and slippage of each bar, in currency."""
-        return self.commission + self.slippage
+        """(n_bars,) commission, half spread, slippage and carry of each bar, in currency."""
+        return self.commission + self.slippage + self.carry
 
     @property
     def trades(self) -> tuple[Trade, ...]:
         """Every round trip, instrument by instrument, oldest exit first."""
         return as_trades(self.trade_array, self.instruments)
+
+    @property
+    def trades_as_traded(self) -> tuple[Trade, ...]:
+        """Every round trip at the prices and in the units of its own days."""
+        return as_trades(self.traded_array, self.instruments)
 
 
 def stitch(results: Sequence[BacktestResult], priors: Sequence[FloatArray] | None = None) -> StitchedResult:
@@ -110,8 +118,10 @@ def stitch(results: Sequence[BacktestResult], priors: Sequence[FloatArray] | Non
         fold_ids=fold_ids,
         commission=np.concatenate([r.commission * f for r, f in pairs]),
         slippage=np.concatenate([r.slippage * f for r, f in pairs]),
+        carry=np.concatenate([r.carry * f for r, f in pairs]),
         turnover_notional=np.concatenate([r.turnover_notional * f for r, f in pairs]),
         trade_array=np.concatenate([scaled_trades(r.trade_array, f) for r, f in pairs if f > 0.0]),
+        traded_array=np.concatenate([scaled_trades(r.traded_array, f) for r, f in pairs if f > 0.0]),
         ruined=bool(whole.min() <= 0.0),
     )
 
@@ -154,8 +164,10 @@ def combine(results: Sequence[StitchedResult]) -> StitchedResult:
         fold_ids=np.max([_carried(r, r.fold_ids, time, 0) for r in results], axis=0),
         commission=np.sum([_placed(r, r.commission * s, time) for r, s in scaled], axis=0),
         slippage=np.sum([_placed(r, r.slippage * s, time) for r, s in scaled], axis=0),
+        carry=np.sum([_placed(r, r.carry * s, time) for r, s in scaled], axis=0),
         turnover_notional=np.sum([_placed(r, r.turnover_notional * s, time) for r, s in scaled], axis=0),
-        trade_array=_all_trades(results, scales),
+        trade_array=_all_trades([r.trade_array for r in results], results, scales),
+        traded_array=_all_trades([r.traded_array for r in results], results, scales),
         ruined=bool(equity.min() <= 0.0),
     )
 
@@ -178,11 +190,11 @@ def _weighted(rows: list[FloatArray], weights: FloatArray) -> FloatArray:
     return summed
 
 
-def _all_trades(results: Sequence[StitchedResult], scales: Sequence[float]) -> TradeArray:
+def _all_trades(trades: Sequence[TradeArray], results: Sequence[StitchedResult], scales: Sequence[float]) -> TradeArray:
     parts = []
     offset = 0
-    for result, scale in zip(results, scales, strict=True):
-        part = scaled_trades(result.trade_array, scale)
+    for own, result, scale in zip(trades, results, scales, strict=True):
+        part = scaled_trades(own, scale)
         part["instrument"] += offset
         offset += len(result.instruments)
         parts.append(part)

@@ -1,7 +1,8 @@
 """From fills to trades: a trade is a round trip, from flat (or a reversal) to flat.
 
 A position that was resized is one trade: its entry and exit prices are the averages paid and received, its units all units entered.
-Profit is net of every cost; money in the instrument's currency.
+Profit is net of every cost; money in the instrument's currency. Prices and units are those of the adjusted bars, unless a name says `as
+traded`: then each fill is at the price and in the units of its own day (price / factor, units x factor), and money is the same.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from nullalpha.data.bars import FloatArray
-from nullalpha.engines.backtest.kernel import COMMISSION, HELD, PRICE, REASON, REASONS, ROW, SLIPPAGE, UNITS
+from nullalpha.engines.backtest.kernel import CARRY, COMMISSION, HELD, PRICE, REASON, REASONS, ROW, SLIPPAGE, UNITS
 
-Reason = Literal["signal", "stop", "target", "time", "edge", "ruin"]
+Reason = Literal["signal", "stop", "target", "time", "edge", "ruin", "trailing"]
 
 TRADE_DTYPE = np.dtype(
     [
@@ -25,6 +26,7 @@ TRADE_DTYPE = np.dtype(
         ("exit_row", np.int64),
         ("side", np.int64),
         ("units", np.float64),
+        ("exit_units", np.float64),
         ("entry_price", np.float64),
         ("exit_price", np.float64),
         ("pnl", np.float64),
@@ -36,7 +38,9 @@ TRADE_DTYPE = np.dtype(
 
 TradeArray = NDArray[np.void]
 
-_ENTRY_ROW, _EXIT_ROW, _SIDE, _BOUGHT_IN, _PAID_IN, _PAID_OUT, _TRADE_COMMISSION, _TRADE_SLIPPAGE, _EXIT_REASON = range(9)
+_ENTRY_ROW, _EXIT_ROW, _SIDE, _UNITS_IN, _PAID_IN, _UNITS_OUT, _PAID_OUT, _TRADE_COMMISSION, _TRADE_SLIPPAGE, _TRADE_CARRY = range(10)
+_EXIT_REASON = 10
+_N_TRADE_COLUMNS = 11
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,10 @@ class Trade:
         entry_row, exit_row: rows of the instrument's bars in which the first entry and the last exit filled.
         side: +1 long, -1 short.
         units: units entered in all, > 0.
+        exit_units: units left in all: as many; as traded, more or fewer if the instrument was split (or rolled) meanwhile.
         entry_price, exit_price: average prices paid and received, half spread and slippage included, commission not.
-        pnl: profit net of all costs, commissions of entry and exit included.
-        fees: commission plus half spread and slippage of all its fills.
+        pnl: profit net of all costs, commissions of entry and exit and carry included.
+        fees: commission plus half spread and slippage of all its fills, plus the carry charged while it was held.
         bars_held: exit_row - entry_row; 0 for a trade within one bar.
     """
 
@@ -58,6 +63,7 @@ class Trade:
     exit_row: int
     side: Literal[-1, 1]
     units: float
+    exit_units: float
     entry_price: float
     exit_price: float
     pnl: float
@@ -68,7 +74,10 @@ class Trade:
 
 @dataclass(frozen=True)
 class Fill:
-    """One fill: signed units, the price paid or received, and what it cost (commission; half spread and slippage)."""
+    """One fill: signed units, the price paid or received, and what it cost (commission; half spread and slippage).
+
+    `carry` is what was charged for holding the position since the fill before.
+    """
 
     row: int
     units: float
@@ -76,6 +85,7 @@ class Fill:
     commission: float
     slippage: float
     reason: Reason
+    carry: float
 
 
 def trade_array(fills: FloatArray) -> TradeArray:
@@ -86,15 +96,42 @@ def trade_array(fills: FloatArray) -> TradeArray:
     Returns:
         (n_trades,) of `TRADE_DTYPE`, all of instrument 0.
     """
-    columns = _pair_nb(fills)
+    return _as_array(_pair_nb(fills))
+
+
+def trade_array_as_traded(fills: FloatArray, factor: FloatArray, start_row: int = 0) -> TradeArray:
+    """Return the same trades at the prices and in the units of their own days.
+
+    Args:
+        fills: as of `trade_array`.
+        factor: (n_rows,) of the bars from `start_row` on: price as traded = price / factor.
+    """
+    columns = _pair_nb(fill_array_as_traded(fills, factor, start_row))
+    trades = _as_array(columns)
+    trades["exit_units"] = columns[:, _UNITS_OUT]
+    trades["exit_price"] = columns[:, _PAID_OUT] / columns[:, _UNITS_OUT]
+    return trades
+
+
+def fill_array_as_traded(fills: FloatArray, factor: FloatArray, start_row: int = 0) -> FloatArray:
+    """Return the same fills at the prices and in the units of their own days; arguments as of `trade_array_as_traded`."""
+    traded = fills.copy()
+    own = factor[fills[:, ROW].astype(np.int64) - start_row]
+    traded[:, PRICE] /= own
+    traded[:, UNITS] *= own
+    traded[:, HELD] *= own
+    return traded
+
+
+def _as_array(columns: FloatArray) -> TradeArray:
     trades = np.zeros(len(columns), dtype=TRADE_DTYPE)
-    side, units = columns[:, _SIDE], columns[:, _BOUGHT_IN]
+    side, units = columns[:, _SIDE], columns[:, _UNITS_IN]
     trades["entry_row"], trades["exit_row"], trades["side"] = columns[:, _ENTRY_ROW], columns[:, _EXIT_ROW], side
-    trades["units"] = units
+    trades["units"] = trades["exit_units"] = units
     trades["entry_price"] = columns[:, _PAID_IN] / units
     trades["exit_price"] = columns[:, _PAID_OUT] / units
-    trades["pnl"] = side * (columns[:, _PAID_OUT] - columns[:, _PAID_IN]) - columns[:, _TRADE_COMMISSION]
-    trades["fees"] = columns[:, _TRADE_COMMISSION] + columns[:, _TRADE_SLIPPAGE]
+    trades["pnl"] = side * (columns[:, _PAID_OUT] - columns[:, _PAID_IN]) - columns[:, _TRADE_COMMISSION] - columns[:, _TRADE_CARRY]
+    trades["fees"] = columns[:, _TRADE_COMMISSION] + columns[:, _TRADE_SLIPPAGE] + columns[:, _TRADE_CARRY]
     trades["reason"] = columns[:, _EXIT_REASON]
     return trades
 
@@ -102,7 +139,7 @@ def trade_array(fills: FloatArray) -> TradeArray:
 def scaled_trades(trades: TradeArray, factor: float) -> TradeArray:
     """Return the same trades made with `factor` times the money."""
     scaled = trades.copy()
-    for name in ("units", "pnl", "fees"):
+    for name in ("units", "exit_units", "pnl", "fees"):
         scaled[name] *= factor
     return scaled
 
@@ -116,6 +153,7 @@ def as_trades(trades: TradeArray, instruments: tuple[str, ...]) -> tuple[Trade, 
             exit_row=int(row["exit_row"]),
             side=1 if row["side"] > 0 else -1,
             units=float(row["units"]),
+            exit_units=float(row["exit_units"]),
             entry_price=float(row["entry_price"]),
             exit_price=float(row["exit_price"]),
             pnl=float(row["pnl"]),
@@ -137,6 +175,7 @@ def as_fills(fills: FloatArray) -> tuple[Fill, ...]:
             commission=float(fill[COMMISSION]),
             slippage=float(fill[SLIPPAGE]),
             reason=_reason(fill[REASON]),
+            carry=float(fill[CARRY]),
         )
         for fill in fills
     )
@@ -150,24 +189,26 @@ def _reason(code: Any) -> Reason:
 @njit(cache=True)
 def _pair_nb(fills: FloatArray) -> FloatArray:
     """Sum the fills between flat and flat; a reversal is two fills, so every trade ends at exactly 0 units held."""
-    trades = np.zeros((len(fills), 9))
+    trades = np.zeros((len(fills), _N_TRADE_COLUMNS))
     n = 0
     held = 0.0
-    for fill in fills:
-        trade = trades[n]
+    for i in range(len(fills)):
+        units = fills[i, UNITS]
         if held == 0.0:
-            trade[_ENTRY_ROW] = fill[ROW]
-            trade[_SIDE] = 1.0 if fill[UNITS] > 0.0 else -1.0
-        if fill[UNITS] * trade[_SIDE] > 0.0:
-            trade[_BOUGHT_IN] += abs(fill[UNITS])
-            trade[_PAID_IN] += abs(fill[UNITS]) * fill[PRICE]
+            trades[n, _ENTRY_ROW] = fills[i, ROW]
+            trades[n, _SIDE] = 1.0 if units > 0.0 else -1.0
+        if units * trades[n, _SIDE] > 0.0:
+            trades[n, _UNITS_IN] += abs(units)
+            trades[n, _PAID_IN] += abs(units) * fills[i, PRICE]
         else:
-            trade[_PAID_OUT] += abs(fill[UNITS]) * fill[PRICE]
-        trade[_TRADE_COMMISSION] += fill[COMMISSION]
-        trade[_TRADE_SLIPPAGE] += fill[SLIPPAGE]
-        held = fill[HELD]
+            trades[n, _UNITS_OUT] += abs(units)
+            trades[n, _PAID_OUT] += abs(units) * fills[i, PRICE]
+        trades[n, _TRADE_COMMISSION] += fills[i, COMMISSION]
+        trades[n, _TRADE_SLIPPAGE] += fills[i, SLIPPAGE]
+        trades[n, _TRADE_CARRY] += fills[i, CARRY]
+        held = fills[i, HELD]
         if held == 0.0:
-            trade[_EXIT_ROW] = fill[ROW]
-            trade[_EXIT_REASON] = fill[REASON]
+            trades[n, _EXIT_ROW] = fills[i, ROW]
+            trades[n, _EXIT_REASON] = fills[i, REASON]
             n += 1
     return trades[:n].copy()
