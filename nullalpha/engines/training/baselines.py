@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from nullalpha.data.bars import FloatArray
-from nullalpha.engines.training.losses import element_loss
-from nullalpha.engines.training.population import FitTask, require_rows, standardisation, usable_rows
-from nullalpha.engines.training.predict import predict_output
+from nullalpha.engines.training.losses import mean_loss
+from nullalpha.engines.training.parts import rows_read
+from nullalpha.engines.training.population import FitTask, relative_weights, require_rows, standardisation, usable_rows
+from nullalpha.engines.training.predict import predict_output_at
 from nullalpha.strategy.plan import Plan
 
 RIDGE_PENALTY = 1.0
@@ -26,6 +26,7 @@ class BaselineReport:
     Attributes:
         model_loss, zero_loss, ridge_loss: of the model, of always 0, of a ridge regression on standardised features.
         model_accuracy: share of rows with a non-zero label whose sign the model's output has; an output of 0 is a miss.
+            Each row counts alike here, weighted or not.
         majority_accuracy: the same for always answering the training rows' more frequent sign.
         n_rows: stopping rows judged.
     """
@@ -58,39 +59,46 @@ class BaselineReport:
 
 
 def compare_with_baselines(plan: Plan, weights: Mapping[str, FloatArray], task: FitTask) -> BaselineReport:
-    """Return how a fitted model and the baselines do on a task's stopping rows.
+    """Return how a fitted model, or a whole ensemble, and the baselines do on a task's stopping rows, by the task's weights.
 
     Raises:
         InsufficientBarsError: if the task has too few usable rows.
         ArtifactError: if the weights do not fit the plan.
     """
-    require_rows(task, 0)
-    train, stop = usable_rows(task, task.train_rows), usable_rows(task, task.stop_rows)
-    y = task.y[stop]
-    output = predict_output(plan, weights, task.x[stop])
+    reach = rows_read(plan)
+    require_rows(task, 0, reach)
+    train, stop = usable_rows(task, task.train_rows, reach), usable_rows(task, task.stop_rows, reach)
+    y, weight, kind = task.y[stop], relative_weights(task, stop), plan.training.loss
+    output = predict_output_at(plan, weights, task.x, stop)
     usual = 1.0 if (task.y[train] > 0).sum() >= (task.y[train] < 0).sum() else -1.0
     return BaselineReport(
-        model_loss=_loss(plan, output, y),
-        zero_loss=_loss(plan, np.zeros(len(y)), y),
-        ridge_loss=_loss(plan, ridge_prediction(task), y),
+        model_loss=mean_loss(output, y, kind, weight),
+        zero_loss=mean_loss(np.zeros(len(y)), y, kind, weight),
+        ridge_loss=mean_loss(ridge_prediction(task, reach), y, kind, weight),
         model_accuracy=_accuracy(output, y),
         majority_accuracy=_accuracy(np.full(len(y), usual), y),
         n_rows=len(stop),
     )
 
 
-def ridge_prediction(task: FitTask) -> FloatArray:
-    """Return (n_stop,) predictions for the usable stopping rows of a ridge regression with an unpenalised intercept."""
-    train, stop = usable_rows(task, task.train_rows), usable_rows(task, task.stop_rows)
-    scale = standardisation(task)
-    x, mean = scale.apply(task.x[train]), task.y[train].mean()
-    beta = np.linalg.solve(x.T @ x + RIDGE_PENALTY * np.eye(x.shape[1]), x.T @ (task.y[train] - mean))
-    prediction: FloatArray = scale.apply(task.x[stop]) @ beta + mean
+def ridge_prediction(task: FitTask, lookback: int = 1) -> FloatArray:
+    """Return (n_stop,) predictions for the usable stopping rows of a weighted ridge regression with an unpenalised intercept.
+
+    It reads the features of each row alone, whatever the model that is compared with it reads; `lookback` says which rows are usable.
+    """
+    train, stop = usable_rows(task, task.train_rows, lookback), usable_rows(task, task.stop_rows, lookback)
+    scale = standardisation(task, lookback)
+    x, y, weight = scale.apply(task.x[train]), task.y[train], relative_weights(task, train)
+    if weight is None:
+        centre, mean = np.zeros(x.shape[1]), y.mean()
+        x_root, y_root = x, y - mean
+    else:
+        root = np.sqrt(weight)
+        centre, mean = (weight[:, None] * x).mean(axis=0), (weight * y).mean()
+        x_root, y_root = (x - centre) * root[:, None], (y - mean) * root
+    beta = np.linalg.solve(x_root.T @ x_root + RIDGE_PENALTY * np.eye(x.shape[1]), x_root.T @ y_root)
+    prediction: FloatArray = (scale.apply(task.x[stop]) - centre) @ beta + mean
     return prediction
-
-
-def _loss(plan: Plan, output: FloatArray, y: FloatArray) -> float:
-    return float(element_loss(torch.from_numpy(output), torch.from_numpy(y), plan.training.loss).mean())
 
 
 def _accuracy(output: FloatArray, y: FloatArray) -> float:

@@ -6,8 +6,8 @@ padding carries no weight. Data stay on the device; the host waits for it once a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -16,29 +16,13 @@ from torch import Tensor
 
 from nullalpha.data.bars import FloatArray
 from nullalpha.engines.training.adam import PopulationAdam
-from nullalpha.engines.training.gradient import loss_and_gradient
-from nullalpha.engines.training.losses import element_loss
-from nullalpha.engines.training.membership import decode_sets, encode_sets, set_params
-from nullalpha.engines.training.model import FuzzyModel, fuzzy_model
-from nullalpha.engines.training.population import (
-    FitTask,
-    Rows,
-    Standardisation,
-    batch_weights,
-    choose_device,
-    gather_rows,
-    precision,
-    require_rows,
-    shuffled,
-    standardisation,
-)
+from nullalpha.engines.training.learner import learner_of
+from nullalpha.engines.training.population import FitTask, batch_weights, choose_device, epoch_order, require_rows, take
 from nullalpha.strategy.plan import Plan
 
 __all__ = ["EpochProgress", "FitResult", "FitTask", "Weights", "choose_device", "fit_population"]
 
 Weights = dict[str, FloatArray]
-
-COEFFICIENT_NOISE = 0.01
 
 
 @dataclass(frozen=True)
@@ -58,12 +42,15 @@ class FitResult:
 
     Attributes:
         weights: the best by stopping loss; empty for kind `rules`. `feature_mean`, `feature_scale` (n_features,); `sets` (n_sets, 4) in
-            the features' units, NaN-padded; `coefficients` (n_rules, n_features) on standardised features; `bias` (n_rules,).
+            the features' units, NaN-padded; of anfis `coefficients` (n_rules, n_features) on standardised features, `bias` (n_rules,); of a
+            network the arrays of `network_layout`. Of an ensemble those of its parts, as `member/0/bias` and `router/bias`.
         best_epoch: the epoch they are from; 0 is before training.
         epochs_run: epochs until it stopped.
         train_loss, stop_loss: of these weights.
         diverged: a loss became NaN or infinite; the weights are the best from before that.
         history: (epochs_run + 1, 2) mean loss of the epoch's batches, and stopping loss after it; row 0 is before training.
+        parts: of an ensemble, the results of its parts by prefix (`member/0`, `router`). The ensemble's own losses are then those of what
+            it answers, its epochs those of the part that ran longest, its history empty; it diverged if a part did.
     """
 
     weights: Weights
@@ -73,6 +60,7 @@ class FitResult:
     stop_loss: float
     diverged: bool
     history: FloatArray
+    parts: Mapping[str, FitResult] = field(default_factory=dict)
 
 
 def fit_population(
@@ -85,16 +73,18 @@ def fit_population(
     """Fit all tasks of one plan together; each result equals that of fitting its task alone.
 
     Args:
-        plan: kind `anfis` is trained; kind `rules` has nothing to train, so its losses are those of the rules as written.
+        plan: no ensemble (see `ensemble.fit_strategy`); kind `rules` has nothing to train, so its losses are those of the rules as
+            written.
         tasks: one for each model.
         device: as `choose_device` returns it.
         progress: told once an epoch.
 
     Raises:
         InsufficientBarsError: if a task has too few usable rows.
+        UsageError: if the plan is an ensemble.
     """
     for index, task in enumerate(tasks):
-        require_rows(task, index)
+        require_rows(task, index, plan.lookback)
     if not tasks:
         return []
     fit = _Fit(plan, tasks, device)
@@ -113,26 +103,20 @@ class _Fit:
     def __init__(self, plan: Plan, tasks: Sequence[FitTask], device: str) -> None:
         n_models = len(tasks)
         self.plan = plan
-        self.model = fuzzy_model(plan, torch.device(device), precision(device))
-        self.scales = [_own_units(plan) if plan.model == "rules" else standardisation(task) for task in tasks]
-        self.train = gather_rows(tasks, "train", self.scales, self.model.set_features, device)
-        self.stop = gather_rows(tasks, "stop", self.scales, self.model.set_features, device)
-        first = [first_parameters(plan, self.model, scale, task.seed) for scale, task in zip(self.scales, tasks, strict=True)]
-        self.parameters = torch.as_tensor(np.stack(first)).to(self.train.x)
-        self.train_inputs, self.stop_inputs = self._inputs(self.train), self._inputs(self.stop)
-        self.adam = PopulationAdam(self.parameters, plan.training.learning_rate)
+        self.learner = learner = learner_of(plan, tasks, device)
+        self.adam = PopulationAdam(learner.parameters, plan.training.learning_rate)
         self.shuffles = [np.random.default_rng([task.seed, 1]) for task in tasks]
-        weight: FloatArray = batch_weights(self.train.counts, plan.training.batch_size)
+        weight: FloatArray = batch_weights(learner.train.counts, learner.batch_size)
         self.takes_part: NDArray[np.bool_] = weight.max(axis=2) > 0
-        self.weight = torch.as_tensor(weight).to(self.train.x)
+        self.weight = torch.as_tensor(weight).to(learner.parameters)
         in_step = (weight > 0).sum(axis=2)
-        self.share = torch.as_tensor(in_step / self.train.counts).to(self.train.x)
+        self.share = torch.as_tensor(in_step / learner.train.counts).to(learner.parameters)
 
-        losses = np.stack([_host(self._loss(self.train, self.train_inputs)), _host(self._loss(self.stop, self.stop_inputs))], axis=1)
+        losses = np.stack([_host(learner.train_loss()), _host(learner.stop_loss())], axis=1)
         self.history = [losses]
         self.diverged: NDArray[np.bool_] = ~np.isfinite(losses.sum(axis=1))
         self.active: NDArray[np.bool_] = ~self.diverged
-        self.best = self.parameters.clone()
+        self.best = learner.parameters.clone()
         self.best_loss = losses[:, 1].copy()
         self.best_epoch = np.zeros(n_models, dtype=np.int64)
         self.epochs_run = np.zeros(n_models, dtype=np.int64)
@@ -141,7 +125,7 @@ class _Fit:
         """Take every active member once through its training rows, then judge it on its stopping rows."""
         taking_part = self.active
         train_loss = self._learn()
-        stop_loss = self._loss(self.stop, self.stop_inputs)
+        stop_loss = self.learner.stop_loss()
         losses = _host(torch.stack([train_loss, stop_loss], dim=1))  # the epoch's one wait for the device
         self.history.append(losses)
         self.epochs_run[taking_part] = epoch
@@ -156,12 +140,12 @@ class _Fit:
 
     def results(self) -> list[FitResult]:
         """Return each member with its best weights and their losses."""
-        self.parameters.copy_(self.best)
-        train_loss = _host(self._loss(self.train, self.train_inputs))
+        self.learner.parameters.copy_(self.best)
+        train_loss = _host(self.learner.train_loss())
         best, history = _host(self.best), np.stack(self.history)
         return [
             FitResult(
-                weights={} if self.plan.model == "rules" else _weights(self.plan, self.model, best[i], scale),
+                weights=self.learner.weights(best[i], i),
                 best_epoch=int(self.best_epoch[i]),
                 epochs_run=int(self.epochs_run[i]),
                 train_loss=float(train_loss[i]),
@@ -169,25 +153,20 @@ class _Fit:
                 diverged=bool(self.diverged[i]),
                 history=history[: self.epochs_run[i] + 1, i].copy(),
             )
-            for i, scale in enumerate(self.scales)
+            for i in range(len(best))
         ]
 
     def _learn(self) -> Tensor:
         """Take the epoch's steps; return (models,) mean losses over the rows seen, on the device."""
-        training = self.plan.training
-        n_steps = len(self.takes_part)
-        batches = shuffled(self.train, self.train_inputs, n_steps, training.batch_size, self.shuffles)
+        train = self.learner.train
+        n_steps, n_models, batch = self.weight.shape
+        order = torch.as_tensor(epoch_order(train.counts, (n_steps, n_models, batch), train.y.shape[1], self.shuffles)).to(train.y.device)
+        weight = self.weight if train.relative is None else self.weight * take(train.relative, order)
+        self.learner.begin_epoch(order)
         rates = self.adam.rates(self.takes_part & self.active)
         total = torch.zeros_like(self.share[0])
         for step in range(n_steps):
-            loss, gradient = loss_and_gradient(
-                self.model,
-                self.parameters,
-                (batches.x[step], batches.inputs[step], batches.y[step], self.weight[step]),
-                training.loss,
-                train_sets="sets" in self.plan.trainable,
-                train_consequents="consequents" in self.plan.trainable,
-            )
+            loss, gradient = self.learner.loss_and_gradient(step, weight[step])
             self.adam.step(gradient, rates, step)
             total += loss * self.share[step]
         return total
@@ -199,53 +178,8 @@ class _Fit:
         self.best_loss[improved] = losses[improved, 1]
         self.best_epoch[improved] = epoch
         which = torch.as_tensor(improved[:, None]).to(self.best.device)
-        self.best = torch.where(which, self.parameters, self.best)
+        self.best = torch.where(which, self.learner.parameters, self.best)
         self.active = self.active & finite & (epoch - self.best_epoch < self.plan.training.patience)
-
-    def _inputs(self, rows: Rows) -> Tensor:
-        """Return what firing is made from at every step: the sets' features or, where sets stay as they are, the firing itself."""
-        if "sets" in self.plan.trainable or self.plan.model == "rules":
-            return rows.x_sets
-        return torch.softmax(self.model.log_firing(self.model.split(self.parameters)[0], rows.x_sets), dim=-1)
-
-    def _loss(self, rows: Rows, inputs: Tensor) -> Tensor:
-        """Return (models,) mean losses over all rows."""
-        return (element_loss(self._output(rows.x, inputs), rows.y, self.plan.training.loss) * rows.weight).sum(dim=1)
-
-    def _output(self, x: Tensor, inputs: Tensor) -> Tensor:
-        codes = self.model.split(self.parameters)[0]
-        if self.plan.model == "rules":
-            return self.model.rules_output(self.model.log_firing(codes, inputs))
-        if "sets" in self.plan.trainable:
-            return self.model.output(self.parameters, x, self.model.log_firing(codes, inputs))
-        return (inputs * self.model.answers(self.parameters, x)).sum(dim=-1)
-
-
-def first_parameters(plan: Plan, model: FuzzyModel, scale: Standardisation, seed: int) -> FloatArray:
-    """Return (n_parameters,) the plan's sets, small random coefficients, and the rules' consequents as biases.
-
-    Coefficients that are not trained start, and stay, at 0.
-    """
-    code = encode_sets(plan.sets, model.structure, set_params(plan.sets), scale.mean, scale.scale)
-    noise = np.random.default_rng([seed, 0]).normal(0.0, COEFFICIENT_NOISE, model.n_rules * model.n_features)
-    coefficients = noise if "consequents" in plan.trainable else np.zeros_like(noise)
-    return np.concatenate([code, coefficients, [rule.consequent for rule in plan.rules]])
-
-
-def _weights(plan: Plan, model: FuzzyModel, parameters: FloatArray, scale: Standardisation) -> Weights:
-    n_sets, n_rules = model.n_set_parameters, model.n_rules
-    code, coefficients, bias = np.split(parameters, [n_sets, n_sets + n_rules * model.n_features])
-    return {
-        "feature_mean": scale.mean.copy(),
-        "feature_scale": scale.scale.copy(),
-        "sets": decode_sets(plan.sets, model.structure, code, scale.mean, scale.scale),
-        "coefficients": coefficients.reshape(model.n_rules, model.n_features).copy(),
-        "bias": bias.copy(),
-    }
-
-
-def _own_units(plan: Plan) -> Standardisation:
-    return Standardisation(np.zeros(len(plan.features)), np.ones(len(plan.features)))
 
 
 def _host(values: Tensor) -> FloatArray:

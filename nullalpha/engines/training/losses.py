@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from nullalpha.data.bars import FloatArray
+
 HUBER_DELTA = 1.0
 """Errors under one scaled return count squared, those above in proportion."""
 
@@ -22,3 +24,9 @@ def element_slope(output: Tensor, label: Tensor, kind: Literal["huber", "mse"]) 
     """Return the derivative of each row's loss by its output."""
     error = output - label
     return 2 * error if kind == "mse" else error.clamp(-HUBER_DELTA, HUBER_DELTA)
+
+
+def mean_loss(output: FloatArray, label: FloatArray, kind: Literal["huber", "mse"], relative: FloatArray | None = None) -> float:
+    """Return the mean loss of rows (n,); `relative` (n,) are their weights over their mean, None where all count alike."""
+    loss = element_loss(torch.from_numpy(output), torch.from_numpy(label), kind)
+    return float(loss.mean() if relative is None else (loss * torch.from_numpy(relative)).mean())

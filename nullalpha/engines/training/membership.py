@@ -1,10 +1,11 @@
 """Fuzzy sets for a whole population: log memberships, and the form in which training moves a set.
 
 Sets are handled in standardised units (x - mean) / scale, where one learning rate suits every feature, and coded so that they keep their
-meaning whatever a step does: widths and absolute slopes as logs (a slope keeps its sign), corners as the first one and the logs of the
-gaps between them (they keep their order; a gap that the plan leaves closed stays closed).
+meaning whatever a step does: widths and absolute slopes as logs (a sigmoid's slope keeps its sign), corners as the first one and the logs
+of the gaps between them (they keep their order; a gap that the plan leaves closed stays closed).
 
-A plan's code is one row: bells' centres, log widths; slopes' centres, log slopes; first corners, log gaps.
+A plan's code is one row: gaussians' centres, log widths; bells' centres, log widths, log slopes; sigmoids' centres, log slopes; first
+corners, log gaps.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from nullalpha.strategy.plan import SetPlan
 
 N_SET_PARAMS = 4
 FLOOR = 1e-12
-"""The least truth value of a triangle, a trapezoid or a complement: log 0 has no gradient."""
+"""The least truth value of a triangle, a trapezoid or a complement, and least distance from a bell's centre: log 0 has no gradient."""
 _TINY = 1e-300
 
 Pick = slice | Tensor
@@ -41,17 +42,18 @@ class SetBank:
     """A plan's sets in the structure's order, on one device and in one precision.
 
     Attributes:
-        structure: which sets are bells, slopes, cornered, and which complements rules use.
+        structure: which sets are gaussians, bells, slopes, cornered, and which complements rules use.
         signs: (n_slopes,) sign of each slope.
         open_gaps: (n_cornered, 3) 1 where two corners are apart, 0 where they are one.
         upright: whether any set has a side without width.
-        negated_bells, negated_slopes, negated_cornered: which of each family's columns have complements that rules use.
+        negated_gaussians, ...: which of each family's columns have complements that rules use.
     """
 
     structure: RuleStructure
     signs: Tensor
     open_gaps: Tensor
     upright: bool
+    negated_gaussians: Pick
     negated_bells: Pick
     negated_slopes: Pick
     negated_cornered: Pick
@@ -59,8 +61,13 @@ class SetBank:
     @property
     def sizes(self) -> list[int]:
         """Widths of the code's parts."""
-        bells, slopes, cornered = len(self.structure.bells), len(self.structure.slopes), len(self.structure.cornered)
-        return [bells, bells, slopes, slopes, cornered, 3 * cornered]
+        gaussians, bells, slopes, cornered = self._counts
+        return [gaussians] * 2 + [bells] * 3 + [slopes] * 2 + [cornered, 3 * cornered]
+
+    @property
+    def _counts(self) -> list[int]:
+        shape = self.structure
+        return [len(shape.gaussians), len(shape.bells), len(shape.slopes), len(shape.cornered)]
 
     def log_memberships(self, codes: Tensor, x: Tensor) -> Tensor:
         """Return (models, rows, n_sets + n_negated) logs of membership in each set, then in the complements that rules use.
@@ -70,14 +77,19 @@ class SetBank:
             x: (models, rows, n_sets) standardised features, one column a set.
         """
         shape = self.structure
-        centre, log_width, middle, log_slope, corner, log_gaps = torch.split(codes.unsqueeze(1), self.sizes, dim=-1)
-        x_bells, x_slopes, x_cornered = torch.split(x, [len(shape.bells), len(shape.slopes), len(shape.cornered)], dim=-1)
+        centre, log_width, *bell, middle, log_slope, corner, log_gaps = torch.split(codes.unsqueeze(1), self.sizes, dim=-1)
+        x_gaussians, x_bells, x_slopes, x_cornered = torch.split(x, self._counts, dim=-1)
         columns: list[Tensor] = []
         complements: list[Tensor] = []
+        if shape.gaussians:
+            columns.append(((x_gaussians - centre) * torch.exp(-log_width)).square() * -0.5)
+            if shape.negated_gaussians:
+                complements.append(log_complement(columns[-1][..., self.negated_gaussians]))
         if shape.bells:
-            columns.append(((x_bells - centre) * torch.exp(-log_width)).square() * -0.5)
+            fall = _bell_fall(x_bells, *bell)
+            columns.append(torch.nn.functional.logsigmoid(-fall))
             if shape.negated_bells:
-                complements.append(log_complement(columns[-1][..., self.negated_bells]))
+                complements.append(torch.nn.functional.logsigmoid(fall[..., self.negated_bells]))
         if shape.slopes:
             rise = (x_slopes - middle) * (torch.exp(log_slope) * self.signs)
             columns.append(torch.nn.functional.logsigmoid(rise))
@@ -105,6 +117,12 @@ class SetBank:
         return torch.minimum(up, down).clamp(FLOOR, 1.0)
 
 
+def _bell_fall(x: Tensor, centre: Tensor, log_width: Tensor, log_slope: Tensor) -> Tensor:
+    """Return log |(x - centre) / width|^(2 slope): membership is 1 / (1 + its exp), the complement the same of its negative."""
+    distance = ((x - centre) * torch.exp(-log_width)).abs().clamp(min=FLOOR)
+    return torch.log(distance) * (2 * torch.exp(log_slope))
+
+
 def log_complement(log_truth: Tensor) -> Tensor:
     """Return log(1 - exp(log_truth)), at least log 1e-12, precise near both ends and with finite gradients.
 
@@ -126,6 +144,7 @@ def set_bank(sets: tuple[SetPlan, ...], structure: RuleStructure, device: torch.
         torch.tensor(signs, device=device, dtype=dtype),
         torch.tensor(gaps > 0, device=device).to(dtype),
         bool((gaps[:, [0, 2]] <= 0).any()),
+        pick(structure.negated_gaussians, device),
         pick(structure.negated_bells, device),
         pick(structure.negated_slopes, device),
         pick(structure.negated_cornered, device),
@@ -150,10 +169,13 @@ def encode_sets(sets: tuple[SetPlan, ...], structure: RuleStructure, params: Flo
         mean, scale: (n_features,) of the standardisation; scale > 0.
     """
     feature = np.array([one.feature for one in sets])
-    bells, slopes = list(structure.bells), list(structure.slopes)
+    gaussians, bells, slopes = list(structure.gaussians), list(structure.bells), list(structure.slopes)
     parts = [
+        (params[gaussians, 0] - mean[feature[gaussians]]) / scale[feature[gaussians]],
+        np.log(params[gaussians, 1] / scale[feature[gaussians]]),
         (params[bells, 0] - mean[feature[bells]]) / scale[feature[bells]],
         np.log(params[bells, 1] / scale[feature[bells]]),
+        np.log(params[bells, 2]),
         (params[slopes, 0] - mean[feature[slopes]]) / scale[feature[slopes]],
         np.log(np.maximum(np.abs(params[slopes, 1]) * scale[feature[slopes]], _TINY)),
     ]
@@ -167,21 +189,22 @@ def encode_sets(sets: tuple[SetPlan, ...], structure: RuleStructure, params: Flo
 def decode_sets(sets: tuple[SetPlan, ...], structure: RuleStructure, code: FloatArray, mean: FloatArray, scale: FloatArray) -> FloatArray:
     """Return (n_sets, 4) parameters in the features' own units from a code; the inverse of `encode_sets`."""
     params = set_params(sets)
-    n_bells, n_slopes = len(structure.bells), len(structure.slopes)
-    parts = np.split(code, np.cumsum([n_bells, n_bells, n_slopes, n_slopes, len(structure.cornered)]))
-    for row, set_index in enumerate(structure.bells):
-        m, s = mean[sets[set_index].feature], scale[sets[set_index].feature]
-        params[set_index, :2] = m + s * parts[0][row], s * np.exp(parts[1][row])
-    for row, set_index in enumerate(structure.slopes):
-        m, s = mean[sets[set_index].feature], scale[sets[set_index].feature]
-        params[set_index, :2] = m + s * parts[2][row], np.copysign(np.exp(parts[3][row]) / s, params[set_index, 1])
-    for row, set_index in enumerate(structure.cornered):
-        m, s = mean[sets[set_index].feature], scale[sets[set_index].feature]
-        open_gaps = np.diff(_corners(sets[set_index].params)) > 0
-        gaps = s * np.exp(parts[5][3 * row : 3 * row + 3]) * open_gaps
-        first = m + s * parts[4][row]
-        corners = first + np.concatenate([[0.0], np.cumsum(gaps)])
-        params[set_index] = corners if sets[set_index].shape == "trapezoid" else [*corners[[0, 1, 3]], np.nan]
+    mean_of = np.array([mean[one.feature] for one in sets])
+    scale_of = np.array([scale[one.feature] for one in sets])
+    counts = [len(structure.gaussians)] * 2 + [len(structure.bells)] * 3 + [len(structure.slopes)] * 2 + [len(structure.cornered)]
+    centre, log_width, bell_centre, bell_log_width, bell_log_slope, middle, log_slope, corner, log_gaps = np.split(code, np.cumsum(counts))
+    for family, centres, widths in ((structure.gaussians, centre, log_width), (structure.bells, bell_centre, bell_log_width)):
+        for row, at in enumerate(family):
+            params[at, :2] = mean_of[at] + scale_of[at] * centres[row], scale_of[at] * np.exp(widths[row])
+    params[list(structure.bells), 2] = np.exp(bell_log_slope)
+    for row, at in enumerate(structure.slopes):
+        slope = np.copysign(np.exp(log_slope[row]) / scale_of[at], params[at, 1])
+        params[at, :2] = mean_of[at] + scale_of[at] * middle[row], slope
+    for row, at in enumerate(structure.cornered):
+        open_gaps = np.diff(_corners(sets[at].params)) > 0
+        gaps = scale_of[at] * np.exp(log_gaps[3 * row : 3 * row + 3]) * open_gaps
+        corners = mean_of[at] + scale_of[at] * corner[row] + np.concatenate([[0.0], np.cumsum(gaps)])
+        params[at] = corners if sets[at].shape == "trapezoid" else [*corners[[0, 1, 3]], np.nan]
     return params
 
 

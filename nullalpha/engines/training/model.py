@@ -32,6 +32,7 @@ class FuzzyModel:
             nodes' first inputs, of their second ones, and so on.
         outputs: the rules' columns; within the last group where `outputs_in_last`.
         consequents: (rules,) of the plan, for plain rules and as first biases.
+        log_weights: (rules,) logs of the rules' weights; None where all are 1.
         n_rules, n_features: sizes.
     """
 
@@ -42,6 +43,7 @@ class FuzzyModel:
     outputs: Pick
     outputs_in_last: bool
     consequents: Tensor
+    log_weights: Tensor | None
     n_rules: int
     n_features: int
 
@@ -56,7 +58,7 @@ class FuzzyModel:
         return parameters[:, :n_sets], coefficients, parameters[:, n_sets + n_coefficients :]
 
     def log_firing(self, codes: Tensor, x_sets: Tensor) -> Tensor:
-        """Return (models, rows, rules) logs of how true each rule's condition is.
+        """Return (models, rows, rules) logs of how true each rule's condition is, times the rule's weight.
 
         Args:
             codes: (models, n_set_parameters).
@@ -69,7 +71,8 @@ class FuzzyModel:
         joined = _join(columns, last)
         if not self.outputs_in_last:
             joined = torch.cat([columns, joined], dim=-1)
-        return joined[..., self.outputs]
+        firing = joined[..., self.outputs]
+        return firing if self.log_weights is None else firing + self.log_weights
 
     def answers(self, parameters: Tensor, x: Tensor) -> Tensor:
         """Return (models, rows, rules) each rule's linear answer a . x + b, from standardised x (models, rows, n_features)."""
@@ -100,6 +103,7 @@ def fuzzy_model(plan: Plan, device: torch.device, dtype: torch.dtype = torch.flo
         n_columns += len(group.inputs)
     first_of_last = n_columns - len(structure.groups[-1].inputs)
     in_last = min(structure.outputs) >= first_of_last
+    weights = torch.tensor([rule.weight for rule in plan.rules], device=device, dtype=dtype)
     return FuzzyModel(
         bank=set_bank(plan.sets, structure, device, dtype),
         structure=structure,
@@ -108,6 +112,7 @@ def fuzzy_model(plan: Plan, device: torch.device, dtype: torch.dtype = torch.flo
         outputs=pick([column - first_of_last for column in structure.outputs] if in_last else structure.outputs, device),
         outputs_in_last=in_last,
         consequents=torch.tensor([rule.consequent for rule in plan.rules], device=device, dtype=dtype),
+        log_weights=None if all(rule.weight == 1 for rule in plan.rules) else torch.log(weights),
         n_rules=len(plan.rules),
         n_features=len(plan.features),
     )

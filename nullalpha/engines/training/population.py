@@ -8,10 +8,13 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from nullalpha.core.errors import InsufficientBarsError, UsageError
 from nullalpha.data.bars import FloatArray, IntArray
+
+BoolArray = NDArray[np.bool_]
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 MIN_TRAIN_ROWS = 30
@@ -27,7 +30,9 @@ class FitTask:
         y: (n_rows,) labels; NaN rows are left out.
         train_rows: row indices to learn from.
         stop_rows: row indices that decide when to stop; purged from the training rows by the caller.
-        seed: of the first coefficients and the shuffles.
+        seed: of the first coefficients, the shuffles and the dropout.
+        weight: (n_rows,) how much each row counts, in any unit: a model's weights are taken relative to their mean. Rows whose weight is
+            NaN or not above 0 are left out. None: all count alike.
     """
 
     x: FloatArray
@@ -35,6 +40,7 @@ class FitTask:
     train_rows: IntArray
     stop_rows: IntArray
     seed: int
+    weight: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -50,21 +56,19 @@ class Standardisation:
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows of every member, padded at the end.
+class Labelled:
+    """Labels and weights of every member's rows, padded at the end.
 
     Attributes:
-        x: (models, rows, n_features) standardised; 0 in the padding.
-        x_sets: (models, rows, n_sets) the same, one column a set.
         y: (models, rows) labels; 0 in the padding.
-        weight: (models, rows) 1 / the member's rows; 0 in the padding.
+        share: (models, rows) each row's part in the member's mean loss, summing to 1; 0 in the padding.
+        relative: (models, rows) each row's weight over the mean of the member's; None where all rows of all members count alike.
         counts: (models,) rows of each member.
     """
 
-    x: Tensor
-    x_sets: Tensor
     y: Tensor
-    weight: Tensor
+    share: Tensor
+    relative: Tensor | None
     counts: IntArray
 
 
@@ -92,65 +96,78 @@ def precision(device: str) -> torch.dtype:
     return torch.float32 if device.startswith("mps") else torch.float64
 
 
-def usable_rows(task: FitTask, rows: IntArray) -> IntArray:
-    """Return those of `rows` whose features and label are all known."""
-    return rows[np.isfinite(task.x[rows]).all(axis=1) & np.isfinite(task.y[rows])]
+def complete_rows(x: FloatArray, lookback: int = 1) -> BoolArray:
+    """Return (n_rows,) whether a row and the `lookback - 1` rows before it are all there and without gaps."""
+    known: BoolArray = np.asarray(np.isfinite(x).all(axis=1))
+    if lookback == 1:
+        return known
+    gaps = np.concatenate([[0], np.cumsum(~known)])
+    out = np.zeros(len(x), dtype=np.bool_)
+    out[lookback - 1 :] = gaps[lookback:] == gaps[:-lookback]
+    return out
 
 
-def require_rows(task: FitTask, index: int) -> None:
+def usable_rows(task: FitTask, rows: IntArray, lookback: int = 1) -> IntArray:
+    """Return those of `rows` whose features (of the last `lookback` rows), label and weight are all known, and whose weight is above 0."""
+    complete = complete_rows(task.x[rows]) if lookback == 1 else complete_rows(task.x, lookback)[rows]
+    usable = complete & np.isfinite(task.y[rows])
+    if task.weight is not None:
+        usable &= (task.weight[rows] > 0) & np.isfinite(task.weight[rows])
+    kept: IntArray = rows[usable]
+    return kept
+
+
+def relative_weights(task: FitTask, rows: IntArray) -> FloatArray | None:
+    """Return (n,) weights of usable rows over their mean; None where all rows count alike."""
+    if task.weight is None or not len(rows):
+        return None
+    weight = task.weight[rows] / task.weight[rows].max()  # equal weights become 1 to the bit
+    relative: FloatArray = weight / (weight.sum() / len(rows))
+    return relative
+
+
+def require_rows(task: FitTask, index: int, lookback: int = 1) -> None:
     """Check that a task has enough usable rows.
 
     Raises:
         InsufficientBarsError: with the task's index and the counts.
     """
     for what, rows, least in (("training", task.train_rows, MIN_TRAIN_ROWS), ("stopping", task.stop_rows, MIN_STOP_ROWS)):
-        n_usable = len(usable_rows(task, rows))
+        n_usable = len(usable_rows(task, rows, lookback))
         if n_usable < least:
             raise InsufficientBarsError(
                 f"task {index} has {n_usable} usable {what} rows of {len(rows)}; it needs {least}",
                 path=f"tasks.{index}.{what}_rows",
                 value=n_usable,
-                suggestion="use longer folds, or features with a shorter warm-up",
+                suggestion="use longer folds, features with a shorter warm-up, or a label that leaves more rows to learn from",
             )
 
 
-def standardisation(task: FitTask) -> Standardisation:
-    """Return the mean and scale of a task's usable training rows."""
-    x = task.x[usable_rows(task, task.train_rows)]
+def standardisation(task: FitTask, lookback: int = 1) -> Standardisation:
+    """Return the mean and scale of a task's usable training rows, each counting once whatever its weight."""
+    x = task.x[usable_rows(task, task.train_rows, lookback)]
     std = x.std(axis=0)
     constant = std <= 1e-12 * np.maximum(np.abs(x).max(axis=0), 1e-300)
     return Standardisation(x.mean(axis=0), np.where(constant, 1.0, std))
 
 
-def gather_rows(
-    tasks: Sequence[FitTask],
-    which: Literal["train", "stop"],
-    scales: Sequence[Standardisation],
-    set_features: tuple[int, ...],
-    device: str,
-) -> Rows:
-    """Return the usable training or stopping rows of all tasks on the device."""
-    chosen = [usable_rows(task, task.train_rows if which == "train" else task.stop_rows) for task in tasks]
+def gather_labels(tasks: Sequence[FitTask], chosen: Sequence[IntArray], device: str) -> Labelled:
+    """Return labels and weights of each task's chosen rows on the device."""
     counts = np.array([len(rows) for rows in chosen], dtype=np.int64)
-    n_models, longest = len(tasks), int(counts.max())
-    x = np.zeros((n_models, longest, tasks[0].x.shape[1]))
-    y, weight = np.zeros((n_models, longest)), np.zeros((n_models, longest))
-    for model, (task, rows, scale) in enumerate(zip(tasks, chosen, scales, strict=True)):
-        x[model, : len(rows)] = scale.apply(task.x[rows])
+    shape = (len(tasks), int(counts.max()))
+    y, share, relative, weighted = np.zeros(shape), np.zeros(shape), np.zeros(shape), False
+    for model, (task, rows) in enumerate(zip(tasks, chosen, strict=True)):
         y[model, : len(rows)] = task.y[rows]
-        weight[model, : len(rows)] = 1 / len(rows)
-    dtype = precision(device)
-    move = [torch.as_tensor(array).to(dtype).to(device) for array in (x, x[:, :, list(set_features)], y, weight)]
-    return Rows(move[0], move[1], move[2], move[3], counts)
+        own = relative_weights(task, rows)
+        weighted |= own is not None
+        relative[model, : len(rows)] = 1.0 if own is None else own
+        share[model, : len(rows)] = relative[model, : len(rows)] / len(rows)
+    return Labelled(to_device(y, device), to_device(share, device), to_device(relative, device) if weighted else None, counts)
 
 
-@dataclass(frozen=True)
-class Batches:
-    """One epoch's batches, gathered at once: (steps, models, batch), and columns for `x` and for `inputs`, what firing is made from."""
-
-    x: Tensor
-    inputs: Tensor
-    y: Tensor
+def to_device(array: FloatArray, device: str) -> Tensor:
+    """Return an array as a tensor of the device's precision."""
+    return torch.as_tensor(array).to(precision(device)).to(device)
 
 
 def batch_weights(counts: IntArray, batch_size: int) -> FloatArray:
@@ -162,25 +179,26 @@ def batch_weights(counts: IntArray, batch_size: int) -> FloatArray:
     return weights
 
 
-def shuffled(rows: Rows, inputs: Tensor, n_steps: int, batch_size: int, shuffles: Sequence[np.random.Generator]) -> Batches:
-    """Return an epoch's batches, each member's rows in its own generator's order.
+def epoch_order(counts: IntArray, batch_shape: tuple[int, int, int], longest: int, shuffles: Sequence[np.random.Generator]) -> IntArray:
+    """Return an epoch's batches (steps, models, batch): rows in each member's own generator's order.
+
+    Rows are indices into (models x longest) rows laid side by side.
 
     Args:
-        rows: the members' training rows.
-        inputs: (models, rows, columns) what firing is made from.
-        n_steps, batch_size: enough for the longest member; padding repeats its first row, to be weighed 0.
+        counts: (models,) rows of each member.
+        batch_shape: (steps, models, batch), enough for the longest member; padding repeats a member's first row, to be weighed 0.
+        longest: rows of the longest member.
         shuffles: a generator for each member.
     """
-    n_models, longest = rows.y.shape
-    order: IntArray = np.zeros((n_models, n_steps * batch_size), dtype=np.int64)
-    for model, (generator, count) in enumerate(zip(shuffles, rows.counts, strict=True)):
+    n_steps, n_models, batch = batch_shape
+    order: IntArray = np.zeros((n_models, n_steps * batch), dtype=np.int64)
+    for model, (generator, count) in enumerate(zip(shuffles, counts, strict=True)):
         order[model, :count] = generator.permutation(count)
         order[model] += model * longest
-    by_step = order.reshape(n_models, n_steps, batch_size).transpose(1, 0, 2)
-    index = torch.as_tensor(by_step.ravel()).to(rows.y.device)
+    return order.reshape(n_models, n_steps, batch).transpose(1, 0, 2)
 
-    def take(values: Tensor) -> Tensor:
-        rest = values.shape[2:]
-        return values.flatten(0, 1).index_select(0, index).reshape(n_steps, n_models, batch_size, *rest)
 
-    return Batches(take(rows.x), take(inputs), take(rows.y))
+def take(values: Tensor, order: Tensor) -> Tensor:
+    """Return rows (..., columns) of `values` (models, rows, columns), or (models, rows), at indices into its rows laid side by side."""
+    rest = values.shape[2:]
+    return values.flatten(0, 1).index_select(0, order.flatten()).reshape(*order.shape, *rest)

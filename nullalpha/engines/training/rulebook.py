@@ -1,18 +1,25 @@
-"""A trained strategy's rules in figures that a report can print: how often each fires, what it adds, where its sets ended up."""
+"""A trained strategy in figures that a report can print.
+
+Of rules: how often each fires, what it adds, where its sets ended up. Of networks, which have no rules: how much each set moves the output.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from nullalpha.core.errors import InsufficientBarsError
-from nullalpha.data.bars import FloatArray
+from nullalpha.data.bars import FloatArray, IntArray
 from nullalpha.engines.training.membership import set_params
-from nullalpha.engines.training.predict import loaded_model
+from nullalpha.engines.training.parts import parts_of
+from nullalpha.engines.training.population import complete_rows
+from nullalpha.engines.training.predict import loaded_model, loaded_network
 from nullalpha.strategy.plan import Condition, Plan, SetShape
+
+_CHUNK_ROWS = 4_096
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,7 @@ class RuleSummary:
         lean: mean of its signed term in the output; above 0 it speaks for long.
         sets: the sets its condition names.
         bias, coefficients: its linear answer on standardised features; for plain rules the consequent, and none.
+        member: of an ensemble, whose rule it is (`router` for the regime model); the figures are within that part.
     """
 
     text: str
@@ -45,10 +53,34 @@ class RuleSummary:
     sets: tuple[SetSummary, ...]
     bias: float
     coefficients: tuple[float, ...]
+    member: str = ""
+
+
+@dataclass(frozen=True)
+class SetInfluence:
+    """What membership in one set does to a network's output over some rows.
+
+    A recurrent network reads a set's membership in each row of its window; the effect is that of all of them moving together.
+
+    Attributes:
+        set: the set after training.
+        membership: its mean, 0..1.
+        effect: mean absolute change of the output by a change of membership: the mean of |gradient|.
+        lean: the same with its sign; above 0, being in the set speaks for long.
+        share: its part of the sum of all sets' effects, 0..1; NaN where every effect is 0.
+        member: of an ensemble, whose set it is (`router` for the regime model).
+    """
+
+    set: SetSummary
+    membership: float
+    effect: float
+    lean: float
+    share: float
+    member: str = ""
 
 
 def describe_rules(plan: Plan, weights: Mapping[str, FloatArray], x_rows: FloatArray) -> list[RuleSummary]:
-    """Return a summary of each rule, in the plan's order.
+    """Return a summary of each rule, in the plan's order; of an ensemble, of each of its parts that has rules.
 
     Args:
         plan: the strategy.
@@ -59,6 +91,15 @@ def describe_rules(plan: Plan, weights: Mapping[str, FloatArray], x_rows: FloatA
         InsufficientBarsError: if no row is complete.
         ArtifactError: if the weights do not fit the plan.
     """
+    if plan.members:
+        return [
+            replace(rule, member=part.name)
+            for part in parts_of(plan)
+            if part.plan.rules
+            for rule in describe_rules(part.plan, part.weights(weights), part.features(x_rows))
+        ]
+    if not plan.rules:
+        return []
     x = x_rows[np.isfinite(x_rows).all(axis=1)]
     if not len(x):
         raise InsufficientBarsError(f"none of {len(x_rows)} rows has all features of {plan.name!r}", value=len(x_rows))
@@ -80,6 +121,56 @@ def describe_rules(plan: Plan, weights: Mapping[str, FloatArray], x_rows: FloatA
         )
         for i, rule in enumerate(plan.rules)
     ]
+
+
+def describe_sets(plan: Plan, weights: Mapping[str, FloatArray], x: FloatArray, rows: IntArray) -> list[SetInfluence]:
+    """Return the influence of each set of a network, in the plan's order; of an ensemble, of each of its parts that is a network.
+
+    Args:
+        plan: the strategy; without networks it has none of these.
+        weights: as a fit returns them.
+        x: (n_rows, n_features) features, consecutive rows.
+        rows: rows of x at which the influence is measured; those that the network cannot answer are left out.
+
+    Raises:
+        InsufficientBarsError: if the network can answer none of the rows.
+        ArtifactError: if the weights do not fit the plan.
+    """
+    if plan.members:
+        return [
+            replace(influence, member=part.name)
+            for part in parts_of(plan)
+            for influence in describe_sets(part.plan, part.weights(weights), part.features(x), rows)
+        ]
+    if plan.network is None:
+        return []
+    known = rows[complete_rows(x, plan.lookback)[rows]]
+    if not len(known):
+        raise InsufficientBarsError(f"none of {len(rows)} rows has all features of {plan.name!r} as far back as it reads", value=len(rows))
+    membership, gradient = _memberships_and_gradients(plan, weights, x, known)
+    effect = np.abs(gradient).mean(axis=0)
+    with np.errstate(invalid="ignore"):
+        share = effect / effect.sum()
+    lean, mean = gradient.mean(axis=0), membership.mean(axis=0)
+    return [
+        SetInfluence(_set_summary(plan, weights["sets"], i), float(mean[i]), float(effect[i]), float(lean[i]), float(share[i]))
+        for i in range(len(plan.sets))
+    ]
+
+
+def _memberships_and_gradients(
+    plan: Plan, weights: Mapping[str, FloatArray], x: FloatArray, rows: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return (n_rows, n_sets) memberships, and the output's gradient by them, summed over each row's window."""
+    network = loaded_network(plan, weights)
+    memberships = network.memberships(x)[0].detach()  # (n_series, n_sets)
+    before = torch.arange(1 - plan.lookback, 1)[:, None]
+    gradients = []
+    for chunk in torch.split(torch.from_numpy(rows), _CHUNK_ROWS):
+        windows = memberships[chunk + before][None].requires_grad_()  # (1, lookback, rows, n_sets)
+        (gradient,) = torch.autograd.grad(network.model.of_windows(network.arrays, windows).sum(), windows)
+        gradients.append(gradient[0].sum(dim=0).numpy())
+    return memberships[rows].numpy(), np.concatenate(gradients)
 
 
 def _firing_and_answers(plan: Plan, weights: Mapping[str, FloatArray], x: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -12,7 +12,8 @@ from typing import Literal
 
 from nullalpha.strategy.plan import Condition, Plan
 
-BELL: tuple[str, ...] = ("gaussian",)
+GAUSSIAN: tuple[str, ...] = ("gaussian",)
+BELL: tuple[str, ...] = ("bell",)
 SLOPE: tuple[str, ...] = ("sigmoid",)
 CORNERED: tuple[str, ...] = ("triangle", "trapezoid")
 
@@ -33,15 +34,17 @@ class RuleStructure:
     """Columns of log truth values, from sets to rules.
 
     Attributes:
-        bells, slopes, cornered: indices into `Plan.sets` by shape; these sets, in this order, fill the first columns.
-        negated_bells, negated_slopes, negated_cornered: positions within these whose complements fill the next columns.
+        gaussians, bells, slopes, cornered: indices into `Plan.sets` by shape; these sets, in this order, fill the first columns.
+        negated_gaussians, ...: positions within these whose complements fill the next columns.
         groups: each adds a column for each of its nodes, in order.
         outputs: the column of each rule.
     """
 
+    gaussians: tuple[int, ...]
     bells: tuple[int, ...]
     slopes: tuple[int, ...]
     cornered: tuple[int, ...]
+    negated_gaussians: tuple[int, ...]
     negated_bells: tuple[int, ...]
     negated_slopes: tuple[int, ...]
     negated_cornered: tuple[int, ...]
@@ -51,12 +54,12 @@ class RuleStructure:
     @property
     def set_order(self) -> tuple[int, ...]:
         """Indices into `Plan.sets` in column order."""
-        return self.bells + self.slopes + self.cornered
+        return self.gaussians + self.bells + self.slopes + self.cornered
 
     @property
     def n_negated(self) -> int:
         """Columns of complements."""
-        return len(self.negated_bells) + len(self.negated_slopes) + len(self.negated_cornered)
+        return len(self.negated_gaussians) + len(self.negated_bells) + len(self.negated_slopes) + len(self.negated_cornered)
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,8 @@ class _Node:
 
 
 def rule_structure(plan: Plan) -> RuleStructure:
-    """Return the structure of a plan's rules."""
-    families = [tuple(i for i, one in enumerate(plan.sets) if one.shape in shapes) for shapes in (BELL, SLOPE, CORNERED)]
+    """Return the structure of a plan's rules; without rules, of its sets alone."""
+    families = [tuple(i for i, one in enumerate(plan.sets) if one.shape in shapes) for shapes in (GAUSSIAN, BELL, SLOPE, CORNERED)]
     roots = [_as_join(_without_negations(rule.condition, negated=False)) for rule in plan.rules]
     leaves, joins = _nodes_by_depth(roots)
     negated_sets = {leaf.set_index for leaf in leaves if leaf.kind == "not_set"}
@@ -87,10 +90,12 @@ def rule_structure(plan: Plan) -> RuleStructure:
         groups.append(NodeGroup(kind, tuple(tuple(columns[arg] for arg in node.args) for node in nodes)))
         for node in nodes:
             columns[node] = len(columns)
-    bells, slopes, cornered = families
-    negated_bells, negated_slopes, negated_cornered = negated
     outputs = tuple(columns[root] for root in roots)
-    return RuleStructure(bells, slopes, cornered, negated_bells, negated_slopes, negated_cornered, tuple(groups), outputs)
+    gaussians, bells, slopes, cornered = families
+    not_gaussians, not_bells, not_slopes, not_cornered = negated
+    return RuleStructure(
+        gaussians, bells, slopes, cornered, not_gaussians, not_bells, not_slopes, not_cornered, groups=tuple(groups), outputs=outputs
+    )
 
 
 def _without_negations(condition: Condition, *, negated: bool) -> _Node:

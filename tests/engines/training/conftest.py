@@ -15,6 +15,8 @@ from nullalpha.strategy.plan import (
     FeaturePlan,
     LabelPlan,
     ModelKind,
+    NetworkKind,
+    NetworkPlan,
     Plan,
     RulePlan,
     SetPlan,
@@ -89,3 +91,28 @@ def xor_plan(make_plan: PlanMaker) -> Plan:
     sets = [SetPlan(f, name, "sigmoid", (50.0, slope)) for f in (0, 1) for name, slope in (("low", -0.8), ("high", 0.8))]
     both = [Condition("and", args=(Condition("is", i), Condition("is", 2 + j))) for i in (0, 1) for j in (0, 1)]
     return make_plan(sets, [(condition, 0.0) for condition in both])
+
+
+@pytest.fixture(scope="session")
+def make_network(xor_plan: Plan) -> PlanMaker:
+    """A network over the sets of the planted exclusive-or."""
+
+    def make(
+        kind: NetworkKind,
+        *,
+        hidden: tuple[int, ...] = (6,),
+        lookback: int = 4,
+        dropout: float = 0.0,
+        trainable: tuple[Trainable, ...] = ("network",),
+        **training: object,
+    ) -> Plan:
+        return replace(
+            xor_plan,
+            rules=(),
+            model=kind,
+            trainable=trainable,
+            network=NetworkPlan(hidden, 1 if kind == "fuzzy_mlp" else lookback, dropout),
+            training=replace(xor_plan.training, **training),  # type: ignore[arg-type]
+        )
+
+    return make

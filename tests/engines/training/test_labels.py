@@ -8,7 +8,7 @@ import pytest
 from nullalpha.data.bars import Bars
 from nullalpha.data.instruments import FillBasis
 from nullalpha.engines.training.labels import make_labels
-from nullalpha.strategy.plan import LabelKind, LabelPlan
+from nullalpha.strategy.plan import LabelPlan
 
 
 def _bars(open_: list[float] | np.ndarray, close: list[float] | np.ndarray) -> Bars:
@@ -69,10 +69,87 @@ def test_with_fills_at_the_open_the_close_of_the_fill_bar_already_counts() -> No
     assert calm.end_row[2] == 6
 
 
-@pytest.mark.parametrize("kind", ["forward_return", "triple_barrier"])
+# Row 2's scale with a horizon of 4 is 0.02 / sqrt(2) x 2 = 0.02 sqrt(2); with a barrier of 1, legs turn at 0.0283.
+ZIGZAG = LabelPlan("zigzag", horizon_bars=4, volatility_bars=2, barrier=1.0)
+TURN = 0.02 * np.sqrt(2)
+
+
+@pytest.mark.parametrize(
+    ("after", "pivot", "end"),
+    [
+        ((0.08, 0.095, 0.06, 0.5), 0.045, 6),  # up at 0.08, furthest at 0.095, back by 0.035 at row 6: no later price matters
+        ((0.04, 0.085, 0.09, 0.08), 0.04, 7),  # up at 0.085, furthest at 0.09, not back by the horizon
+        ((0.06, 0.01, 0.0, 0.03), -0.05, 7),  # down at 0.01, furthest at 0.0, back by 0.03 at the horizon
+        ((0.02, 0.0, -0.01, -0.02), -0.07, 7),  # down at 0.02, still falling
+        ((0.04, 0.06, 0.07, 0.04), -0.01, 7),  # never 0.0283 away: the return to the horizon
+    ],
+)
+def test_a_zigzag_label_runs_to_the_pivot_of_the_leg_that_begins_at_the_fill(after: tuple[float, ...], pivot: float, end: int) -> None:
+    closes = 100 * np.exp(np.array([0.0, 0.01, 0.04, 0.05, *after, 0.0]))  # filled at row 3, 0.05
+    found = make_labels(ZIGZAG, _bars(closes, closes), "close")
+    np.testing.assert_allclose(found.value[2], pivot / TURN, rtol=1e-9)
+    assert found.end_row[2] == end
+
+
+def test_a_zigzag_filled_at_the_open_judges_the_close_of_the_fill_bar_and_never_that_of_the_exit() -> None:
+    opens = 100 * np.exp(np.array([0, 0, 0, 0.01, 0, 0, 0, 0.02, 0]))
+    turned = _bars(opens, 100 * np.exp(np.array([0.0, 0.01, 0.04, 0.05, 0.015, 0.5, 0.5, 0.5, 0.5])))
+    found = make_labels(ZIGZAG, turned, "open")
+    np.testing.assert_allclose(found.value[2], 0.04 / TURN)
+    assert found.end_row[2] == 4
+    rising = make_labels(ZIGZAG, _bars(opens, 100 * np.exp(np.array([0.0, 0.01, 0.04, 0.02, 0.03, 0.04, 0.05, 0.9, 0.9]))), "open")
+    np.testing.assert_allclose(rising.value[2], 0.04 / TURN)
+    assert rising.end_row[2] == 6
+    still = make_labels(ZIGZAG, _bars(opens, 100 * np.exp(np.array([0.0, 0.01, 0.04, 0.02, 0.02, 0.02, 0.02, 0.9, 0.9]))), "open")
+    np.testing.assert_allclose(still.value[2], 0.01 / TURN)  # the open of row 7
+    assert still.end_row[2] == 7
+
+
+def test_zigzags_are_clipped_to_three() -> None:
+    closes = 100 * np.exp(np.array([0.0, 0.01, 0.04, 0.05, 0.09, 0.3, 0.0, 0.0, 0.0]))
+    assert make_labels(ZIGZAG, _bars(closes, closes), "close").value[2] == 3.0
+
+
+def test_a_trend_is_the_net_move_over_the_path_from_the_fill() -> None:
+    plan = LabelPlan("regime", horizon_bars=4, volatility_bars=2, regime_of="trend")
+    closes = 100 * np.exp(np.array([0.0, 0.01, 0.04, 0.05, 0.07, 0.06, 0.08, 0.04, 9.0]))
+    found = make_labels(plan, _bars(closes, closes), "close")  # 0.02 - 0.01 + 0.02 - 0.04 from row 3 to row 7
+    np.testing.assert_allclose(found.value[2], -0.01 / 0.09)
+    assert found.end_row[2] == 7
+    at_open = make_labels(plan, _bars(closes[::-1].copy(), closes), "open")
+    np.testing.assert_allclose(at_open.value[2], _efficiency(closes[::-1][3:8]))
+    calm = make_labels(plan, _bars(closes, np.array([1.0, 1.1, 1.2, *[1.3] * 6])), "close")
+    assert calm.value[2] == 0.0  # it never moves
+
+
+def _efficiency(prices: np.ndarray) -> float:
+    steps = np.diff(np.log(prices))
+    return float(steps.sum() / np.abs(steps).sum())
+
+
+def test_a_volatility_regime_is_what_comes_over_what_was() -> None:
+    plan = LabelPlan("regime", horizon_bars=2, volatility_bars=2, regime_of="volatility")
+    closes = 100 * np.exp(np.array([0.0, 0.01, 0.04, 0.05, 0.08, 0.04, 9.0]))
+    found = make_labels(plan, _bars(closes, closes), "close")  # returns 0.03 and -0.04 over 0.02 / sqrt(2)
+    np.testing.assert_allclose(found.value[2], np.log(np.sqrt((0.03**2 + 0.04**2) / 2) / (0.02 / np.sqrt(2))))
+    assert found.end_row[2] == 5
+    still = closes.copy()
+    still[4:6] = still[3]
+    assert make_labels(plan, _bars(still, still), "close").value[2] == -3.0
+
+
+KINDS = [
+    LabelPlan("forward_return", 6, 15),
+    LabelPlan("triple_barrier", 6, 15, 0.5),
+    LabelPlan("zigzag", 6, 15, 0.5),
+    LabelPlan("regime", 6, 15, regime_of="trend"),
+    LabelPlan("regime", 6, 15, regime_of="volatility"),
+]
+
+
+@pytest.mark.parametrize("plan", KINDS, ids=lambda plan: f"{plan.kind}-{plan.regime_of}")
 @pytest.mark.parametrize("basis", ["open", "close"])
-def test_a_label_uses_no_price_after_its_end_row(kind: LabelKind, basis: FillBasis, walk: Bars) -> None:
-    plan = LabelPlan(kind, horizon_bars=6, volatility_bars=15, barrier=0.5)
+def test_a_label_uses_no_price_after_its_end_row_and_no_return_before_its_start_row(plan: LabelPlan, basis: FillBasis, walk: Bars) -> None:
     labels = make_labels(plan, walk, basis)
     known = np.flatnonzero(~np.isnan(labels.value))
     assert known.tolist() == list(range(15, len(walk) - 7))
@@ -80,7 +157,10 @@ def test_a_label_uses_no_price_after_its_end_row(kind: LabelKind, basis: FillBas
         after = labels.end_row[row] + 1
         other = {name: np.concatenate([getattr(walk, name)[:after], getattr(walk, name)[after:] * 7.0]) for name in ("open", "close")}
         assert make_labels(plan, replace(walk, **other), basis).value[row] == labels.value[row]
-        assert row + 1 <= labels.end_row[row] <= row + 7
+        assert labels.start_row[row] == row + (1 if basis == "open" else 2)
+        assert labels.start_row[row] <= labels.end_row[row] <= row + 7
+    if plan.kind in ("triple_barrier", "zigzag"):
+        assert len(set((labels.end_row - np.arange(len(walk)))[known])) > 2
 
 
 @pytest.mark.parametrize("basis", ["open", "close"])
@@ -94,6 +174,6 @@ def test_the_price_of_the_signal_bar_is_not_where_the_return_begins(basis: FillB
 
 def test_a_flat_past_or_too_few_bars_give_no_label() -> None:
     flat = _bars(np.full(40, 5.0), np.full(40, 5.0))
-    for kind in ("forward_return", "triple_barrier"):
-        assert np.isnan(make_labels(LabelPlan(kind, 3, 5, 1.0), flat, "close").value).all()
-        assert np.isnan(make_labels(LabelPlan(kind, 3, 5, 1.0), flat.slice(0, 2), "close").value).all()
+    for plan in KINDS:
+        assert np.isnan(make_labels(plan, flat, "close").value).all()
+        assert np.isnan(make_labels(plan, flat.slice(0, 2), "close").value).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,8 @@ SETS = (
     SetPlan(0, "wide", "trapezoid", (10.0, 30.0, 60.0, 90.0)),
     SetPlan(0, "high", "gaussian", (75.0, 12.0)),
     SetPlan(0, "shoulder", "trapezoid", (20.0, 20.0, 50.0, 70.0)),
+    SetPlan(1, "flat", "bell", (0.0, 0.02, 2.0)),
+    SetPlan(0, "about", "bell", (55.0, 15.0, 0.7)),
 )
 X = np.array([[30.0, 0.01], [55.0, -0.03], [72.0, 0.04], [20.0, 0.0], [95.0, -0.01]])
 
@@ -52,6 +55,8 @@ def _membership(one: SetPlan, x: np.ndarray) -> np.ndarray:
         return np.exp(-((v - p[0]) ** 2) / (2 * p[1] ** 2))
     if one.shape == "sigmoid":
         return 1 / (1 + np.exp(-p[1] * (v - p[0])))
+    if one.shape == "bell":
+        return 1 / (1 + np.abs((v - p[0]) / p[1]) ** (2 * p[2]))
     a, b, c, d = (*p[:2], p[1], p[2]) if one.shape == "triangle" else p
     return np.interp(v, [a - 1e-9 if a == b else a, b, c, d], [0.0, 1.0, 1.0, 0.0])
 
@@ -123,6 +128,33 @@ def test_any_rules_equal_plain_arithmetic(make_plan: Callable[..., Plan], condit
     np.testing.assert_allclose(predict_output(anfis, weights, X)[fires], expected, rtol=1e-4, atol=1e-6)
 
 
+def test_the_generalised_bell_by_hand_even_at_its_centre_and_far_away(make_plan: Callable[..., Plan]) -> None:
+    # (x - 10) / 4 squared to the slope: 0.5^6 = 1/64 at 12; 1 at 14; 2^6 = 64 at 18.
+    plan = make_plan([SetPlan(0, "near", "bell", (10.0, 4.0, 3.0))], [(_is(0), 1.0), (_not(_is(0)), -1.0)], model="rules")
+    model = fuzzy_model(plan, CPU)
+    code = torch.tensor([[10.0, np.log(4.0), np.log(3.0)]], dtype=torch.float64, requires_grad=True)
+    x = torch.tensor([12.0, 14.0, 18.0, 10.0, 1e9], dtype=torch.float64)[None, :, None]
+    truth = model.bank.log_memberships(code, x).exp()[0]
+    np.testing.assert_allclose(truth[:3, 0].detach(), [64 / 65, 1 / 2, 1 / 65], rtol=1e-12)
+    np.testing.assert_allclose(truth[:3, 1].detach(), [1 / 65, 1 / 2, 64 / 65], rtol=1e-12)  # the complement is as precise
+    assert truth[3].detach().tolist() == pytest.approx([1.0, 0.0], abs=1e-60)
+    np.testing.assert_allclose(truth[4, 0].item(), (4 / (1e9 - 10)) ** 6, rtol=1e-9)
+    (gradient,) = torch.autograd.grad(model.bank.log_memberships(code, x).sum(), code)
+    assert torch.isfinite(gradient).all()
+
+
+def test_a_rules_weight_multiplies_its_truth(make_plan: Callable[..., Plan]) -> None:
+    rules = [(_and(_is(0), _is(1)), 1.0), (_is(2), -0.5)]
+    first, second = 0.25 * np.exp(-25 / 128) / (1 + np.exp(0.8)), 1 / (1 + np.exp(2.4))  # row 0, the first rule at a quarter
+    plain = make_plan(SETS, rules, model="rules")
+    plain = replace(plain, rules=(replace(plain.rules[0], weight=0.25), plain.rules[1]))
+    expected = (first - 0.5 * second) / (first + second + (1 - first) * (1 - second))
+    np.testing.assert_allclose(predict_output(plain, {}, X)[0], expected, rtol=1e-12)
+    anfis = replace(make_plan(SETS, rules), rules=plain.rules)
+    weights = _weights(anfis) | {"coefficients": np.zeros((2, 2)), "bias": np.array([1.0, -0.5])}
+    np.testing.assert_allclose(predict_output(anfis, weights, X)[0], (first - 0.5 * second) / (first + second), rtol=1e-12)
+
+
 def test_a_disjunction_of_tiny_truths_keeps_its_size(make_plan: Callable[..., Plan]) -> None:
     sets = (SetPlan(0, "a", "gaussian", (0.0, 1.0)), SetPlan(0, "b", "gaussian", (1.0, 1.0)))
     model = fuzzy_model(make_plan(sets, [(_or(_is(0), _is(1)), 1.0)]), CPU)
@@ -161,8 +193,8 @@ def test_whatever_training_does_to_a_code_its_sets_keep_their_meaning(make_plan:
     for one, params in zip(SETS, moved, strict=True):
         own = params[~np.isnan(params)]
         assert len(own) == len(one.params)
-        if one.shape == "gaussian":
-            assert own[1] > 0
+        if one.shape in ("gaussian", "bell"):
+            assert (own[1:] > 0).all()
         elif one.shape == "sigmoid":
             assert np.sign(own[1]) == np.sign(one.params[1])
         else:
@@ -181,13 +213,15 @@ def test_the_gradient_equals_autograd_through_the_whole_model(
         _or(_is(2), _not(_is(3))),
         _not(_and(_is(4), _is(5))),
         _or(_and(_is(6), _is(0)), _is(1), _not(_is(2))),
+        _and(_is(7), _not(_is(8))),
     ]
     plan = make_plan(SETS, [(condition, 0.5) for condition in conditions])
+    plan = replace(plan, rules=tuple(replace(rule, weight=0.2 * (i + 1)) for i, rule in enumerate(plan.rules)))
     model = fuzzy_model(plan, CPU)
     rng = np.random.default_rng(4)
     mean, scale = np.array([50.0, 0.001]), np.array([20.0, 0.03])
     code = encode_sets(plan.sets, model.structure, set_params(plan.sets), mean, scale)
-    first = np.stack([np.concatenate([code + 0.05 * rng.standard_normal(len(code)), rng.standard_normal(12)]) for _ in range(3)])
+    first = np.stack([np.concatenate([code + 0.05 * rng.standard_normal(len(code)), rng.standard_normal(15)]) for _ in range(3)])
     parameters = torch.tensor(first, requires_grad=True)
     x = torch.tensor(rng.standard_normal((3, 40, 2)))
     x_sets = x[..., list(model.set_features)]
@@ -211,12 +245,13 @@ def test_the_gradient_equals_autograd_through_the_whole_model(
     np.testing.assert_allclose(gradient.numpy(), expected.numpy(), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("shape", ["gaussian", "sigmoid", "triangle", "trapezoid"])
+@pytest.mark.parametrize("shape", ["gaussian", "sigmoid", "triangle", "trapezoid", "bell"])
 def test_twenty_inputs_neither_vanish_nor_lose_their_gradient(make_plan: Callable[..., Plan], shape: str) -> None:
     near, far = {
         "gaussian": ((-0.3, 0.4), (0.3, 0.4)),
         "sigmoid": ((5.0, 2.0), (5.1, 2.0)),
         "triangle": ((-1.0, 1.0, 9.0), (-0.9, 1.1, 9.0)),
+        "bell": ((-0.3, 0.4, 1.5), (0.3, 0.4, 1.5)),
         "trapezoid": ((-9.0, -1.0, 1.0, 9.0), (-9.0, -1.1, 1.1, 9.0)),
     }[shape]
     sets = [SetPlan(f, "set", shape, params) for f in range(20) for params in (near, far)]  # type: ignore[arg-type]

@@ -1,0 +1,69 @@
+"""What one strategy learns from on one instrument and fold, and the task that each of its models gets out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from nullalpha.core.fingerprint import derive_seed
+from nullalpha.data.bars import FloatArray, IntArray
+from nullalpha.engines.training.labels import LabelSeries
+from nullalpha.engines.training.parts import Part, rows_read
+from nullalpha.engines.training.population import FitTask, complete_rows
+from nullalpha.engines.training.sampling import average_uniqueness
+from nullalpha.strategy.plan import LabelPlan, Plan
+
+
+@dataclass(frozen=True)
+class StrategyTask:
+    """One strategy on one instrument and fold.
+
+    Attributes:
+        x: (n_rows, n_features) features of the plan, in their own units.
+        labels: a series for each of `label_plans(plan)`.
+        train_rows, stop_rows: rows to learn from, and later ones that decide when to stop, as the protocol cuts them.
+        judged_from: first row that the model is judged on.
+        seed: of all that is random.
+    """
+
+    x: FloatArray
+    labels: Mapping[LabelPlan, LabelSeries]
+    train_rows: IntArray
+    stop_rows: IntArray
+    judged_from: int
+    seed: int
+
+
+def fit_task(plan: Plan, task: StrategyTask) -> FitTask:
+    """Return what a plan's model learns under the plan's labels: for an ensemble, what its answer is measured on.
+
+    Rows are kept that are complete as far back as the plan reads, are events of its sampling, have a label, and whose label ends before the
+    stopping rows begin, or before the model is judged. Uniqueness weights are worked out over the kept training rows and over the kept
+    stopping rows, each alone.
+    """
+    labels = task.labels[plan.labels]
+    usable = complete_rows(task.x, rows_read(plan)) & np.isfinite(labels.value) & labels.event
+    stop_from = int(task.stop_rows[0]) if len(task.stop_rows) else task.judged_from
+    train = _kept(task.train_rows, usable & (labels.end_row < stop_from))
+    stop = _kept(task.stop_rows, usable & (labels.end_row < task.judged_from))
+    weight: FloatArray | None = None
+    if plan.labels.weights == "uniqueness":
+        weight = np.full(len(labels.value), np.nan)
+        for rows in (train, stop):
+            weight[rows] = average_uniqueness(labels.start_row[rows], labels.end_row[rows])
+    return FitTask(x=task.x, y=labels.value, train_rows=train, stop_rows=stop, seed=task.seed, weight=weight)
+
+
+def part_task(part: Part, task: StrategyTask) -> FitTask:
+    """Return what a part of an ensemble learns: from its own columns, under its own labels, with a seed of its own."""
+    own = StrategyTask(
+        part.features(task.x), task.labels, task.train_rows, task.stop_rows, task.judged_from, derive_seed(task.seed, part.prefix)
+    )
+    return fit_task(part.plan, own)
+
+
+def _kept(rows: IntArray, where: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> IntArray:
+    kept: IntArray = rows[where[rows]]
+    return kept
