@@ -1,4 +1,4 @@
-"""Indicators: one registry of computations, and the language's view of it. Importing this loads no indicator library."""
+"""Indicators: one registry of computations, and the language's view of it."""
 
 from nullalpha.engines.features.indicators.contract import Indicator
 from nullalpha.engines.features.indicators.registry import INDICATORS, VOCABULARY

@@ -1,61 +1,43 @@
-"""Bollinger bands as position (percent b) and width.
-
-Computed here because TA-Lib takes the variance as a difference of two large running sums. The deviation is the population's.
-"""
+"""Bollinger bands as position (percent b) and width. The deviation is the population's."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from nullalpha.data.bars import Bars, FloatArray
-from nullalpha.engines.features.indicators.contract import Indicator, Parameters, period, period_of
+from nullalpha.engines.features.indicators.contract import Columns, Parameters, before_period, period, period_of, series_operator
 from nullalpha.engines.features.rolling import rolling_moments
-from nullalpha.strategy.vocabulary import IndicatorSignature, Parameter
+from nullalpha.strategy.vocabulary import Parameter
 
 _DEVIATIONS = Parameter("deviations", 2.0, 0.5, 5.0, integer=False)
 
 
-def _warmup(params: Parameters) -> int:
-    return period_of(params) - 1
-
-
-def _position(bars: Bars, params: Parameters) -> tuple[FloatArray, ...]:
-    mean, std = rolling_moments(bars.close, period_of(params), ddof=0)
+def _position(columns: Columns, params: Parameters) -> Columns:
+    mean, std = rolling_moments(columns[0], period_of(params), ddof=0)
     half = params["deviations"] * std
-    return (np.where(half > 0, 0.5 + (bars.close - mean) / (2 * half), np.nan),)
+    return (np.where(half > 0, 0.5 + (columns[0] - mean) / (2 * half), np.nan),)
 
 
-def _width(bars: Bars, params: Parameters) -> tuple[FloatArray, ...]:
-    mean, std = rolling_moments(bars.close, period_of(params), ddof=0)
+def _width(columns: Columns, params: Parameters) -> Columns:
+    mean, std = rolling_moments(columns[0], period_of(params), ddof=0)
     return (2 * params["deviations"] * std / mean,)
 
 
-BOLLINGER_POSITION = Indicator(
-    IndicatorSignature(
-        name="bollinger_position",
-        summary="Percent b as a fraction: 0 at the lower band, 1 at the upper, beyond them outside.",
-        inputs=("close",),
-        parameters=(period(20, low=3), _DEVIATIONS),
-        outputs=("bollinger_position",),
-        unit="ratio",
-        warmup_bars=_warmup,
-        path_dependent=False,
-        source="Bollinger (2001)",
-    ),
+BOLLINGER_POSITION = series_operator(
+    "bollinger_position",
+    "Percent b as a fraction: 0 at the lower band, 1 at the upper, beyond them outside.",
     _position,
+    unit="ratio",
+    parameters=(period(20, low=3), _DEVIATIONS),
+    warmup_bars=before_period,
+    source="Bollinger (2001)",
 )
 
-BOLLINGER_WIDTH = Indicator(
-    IndicatorSignature(
-        name="bollinger_width",
-        summary="Upper minus lower Bollinger band over the average, as a fraction; small in a squeeze.",
-        inputs=("close",),
-        parameters=(period(20, low=3), _DEVIATIONS),
-        outputs=("bollinger_width",),
-        unit="ratio",
-        warmup_bars=_warmup,
-        path_dependent=False,
-        source="Bollinger (2001)",
-    ),
+BOLLINGER_WIDTH = series_operator(
+    "bollinger_width",
+    "Upper minus lower Bollinger band over the average, as a fraction; small in a squeeze.",
     _width,
+    unit="ratio",
+    parameters=(period(20, low=3), _DEVIATIONS),
+    warmup_bars=before_period,
+    source="Bollinger (2001)",
 )

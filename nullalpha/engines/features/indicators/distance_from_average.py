@@ -1,47 +1,39 @@
-"""How far the close is from its simple or exponential moving average, as a fraction."""
+"""How far a value is from its simple or exponential moving average, as a fraction."""
 
 from __future__ import annotations
 
-from nullalpha.data.bars import Bars, FloatArray
-from nullalpha.engines.features.indicators.contract import Indicator, Parameters, period
-from nullalpha.engines.features.indicators.trend import EMA, SMA
-from nullalpha.strategy.vocabulary import IndicatorSignature
+from nullalpha.data.bars import FloatArray
+from nullalpha.engines.features import kernels
+from nullalpha.engines.features.indicators.contract import Columns, Parameters, Recursion, before_period, period, period_of, series_operator
+from nullalpha.engines.features.indicators.trend import ema_warmup
+from nullalpha.engines.features.rolling import rolling_mean
 
 
-def _from_sma(bars: Bars, params: Parameters) -> tuple[FloatArray, ...]:
-    return (bars.close / SMA.computation(bars, params)[0] - 1,)
+def _from_sma(columns: Columns, params: Parameters) -> Columns:
+    return (columns[0] / rolling_mean(columns[0], period_of(params)) - 1,)
 
 
-def _from_ema(bars: Bars, params: Parameters) -> tuple[FloatArray, ...]:
-    return (bars.close / EMA.computation(bars, params)[0] - 1,)
+def _from_ema(columns: Columns, params: Parameters, state: FloatArray) -> Columns:
+    return (columns[0] / kernels.ema(columns[0], period_of(params), state) - 1,)
 
 
-DISTANCE_FROM_SMA = Indicator(
-    IndicatorSignature(
-        name="distance_from_sma",
-        summary="Close over its simple moving average, minus 1; above 0 in an uptrend.",
-        inputs=("close",),
-        parameters=(period(200),),
-        outputs=("distance_from_sma",),
-        unit="ratio",
-        warmup_bars=SMA.signature.warmup_bars,
-        path_dependent=False,
-        source="TA-Lib SMA",
-    ),
+DISTANCE_FROM_SMA = series_operator(
+    "distance_from_sma",
+    "The value over its simple moving average, minus 1; above 0 in an uptrend.",
     _from_sma,
+    unit="ratio",
+    parameters=(period(200),),
+    warmup_bars=before_period,
+    source="TA-Lib SMA",
 )
 
-DISTANCE_FROM_EMA = Indicator(
-    IndicatorSignature(
-        name="distance_from_ema",
-        summary="Close over its exponential moving average, minus 1; above 0 in an uptrend.",
-        inputs=("close",),
-        parameters=(period(50, high=100),),
-        outputs=("distance_from_ema",),
-        unit="ratio",
-        warmup_bars=EMA.signature.warmup_bars,
-        path_dependent=True,
-        source="TA-Lib EMA",
-    ),
-    _from_ema,
+DISTANCE_FROM_EMA = series_operator(
+    "distance_from_ema",
+    "The value over its exponential moving average, minus 1; above 0 in an uptrend.",
+    Recursion(_from_ema, kernels.EMA_STATE),
+    unit="ratio",
+    parameters=(period(50, high=100),),
+    warmup_bars=ema_warmup,
+    stability="fading",
+    source="TA-Lib EMA",
 )

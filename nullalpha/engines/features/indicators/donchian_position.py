@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from nullalpha.data.bars import Bars, FloatArray
-from nullalpha.engines.features.indicators.contract import Indicator, Parameters, period, period_of
+from nullalpha.engines.features.indicators.contract import Columns, Indicator, Parameters, before_period, period, period_of
 from nullalpha.engines.features.rolling import rolling_max, rolling_min
 from nullalpha.strategy.vocabulary import IndicatorSignature
 
 
-def _donchian_position(bars: Bars, params: Parameters) -> tuple[FloatArray, ...]:
-    low = rolling_min(bars.low, period_of(params))
-    return ((bars.close - low) / (rolling_max(bars.high, period_of(params)) - low),)
+def _donchian_position(columns: Columns, params: Parameters) -> Columns:
+    high, low, close = columns
+    bottom = rolling_min(low, period_of(params))
+    return ((close - bottom) / (rolling_max(high, period_of(params)) - bottom),)
 
 
 DONCHIAN_POSITION = Indicator(
@@ -20,10 +20,10 @@ DONCHIAN_POSITION = Indicator(
         inputs=("high", "low", "close"),
         parameters=(period(20),),
         outputs=("donchian_position",),
-        unit="ratio",
-        warmup_bars=lambda params: period_of(params) - 1,
-        path_dependent=False,
-        source="Donchian (1960)",
+        unit="bounded_0_1",
+        warmup_bars=before_period,
+        stability="windowed",
+        source="Donchian (1960); RSV of Alpha158 (Qlib)",
     ),
     _donchian_position,
 )

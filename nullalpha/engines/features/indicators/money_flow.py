@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from nullalpha.data.bars import Bars, FloatArray
-from nullalpha.engines.features.indicators.contract import Indicator, Parameters, period, period_of
+from nullalpha.engines.features.indicators.contract import Columns, Indicator, Parameters, period, period_of
 from nullalpha.engines.features.rolling import lagged, rolling_sum
 from nullalpha.strategy.vocabulary import IndicatorSignature
 
 
-def _mfi(bars: Bars, params: Parameters) -> tuple[FloatArray, ...]:
-    typical = (bars.high + bars.low + bars.close) / 3
-    flow = typical * bars.volume
-    change = typical - lagged(typical, 1)  # NaN in the first row, which is neither a rise nor a fall
-    rising = rolling_sum(np.where(change > 0, flow, 0.0), period_of(params))
-    falling = rolling_sum(np.where(change < 0, flow, 0.0), period_of(params))
+def _mfi(columns: Columns, params: Parameters) -> Columns:
+    high, low, close, volume = columns
+    typical = (high + low + close) / 3
+    flow = typical * volume
+    change = typical - lagged(typical, 1)
+    rising = rolling_sum(np.where(change > 0, flow, 0.0 * change), period_of(params))  # a missing change stays missing
+    falling = rolling_sum(np.where(change < 0, flow, 0.0 * change), period_of(params))
     return (100 * rising / (rising + falling),)
 
 
@@ -31,7 +31,7 @@ MFI = Indicator(
         outputs=("mfi",),
         unit="bounded_0_100",
         warmup_bars=period_of,
-        path_dependent=False,
+        stability="windowed",
         source="Quong & Soudack (1989)",
     ),
     _mfi,

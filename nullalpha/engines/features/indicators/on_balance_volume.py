@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from nullalpha.data.bars import Bars, FloatArray
-from nullalpha.engines.features.indicators.contract import Indicator, Parameters, period, period_of
+from nullalpha.engines.features.indicators.contract import Columns, Indicator, Parameters, period, period_of
 from nullalpha.engines.features.rolling import lagged, rolling_sum
 from nullalpha.strategy.vocabulary import IndicatorSignature
 
 
-def _obv(bars: Bars, params: Parameters) -> tuple[FloatArray, ...]:
-    return (rolling_sum(np.sign(bars.close - lagged(bars.close, 1)) * bars.volume, period_of(params)),)
+def _obv(columns: Columns, params: Parameters) -> Columns:
+    close, volume = columns
+    return (rolling_sum(np.sign(close - lagged(close, 1)) * volume, period_of(params)),)
 
 
 OBV = Indicator(
@@ -23,7 +23,7 @@ OBV = Indicator(
         outputs=("obv",),
         unit="signed_volume",
         warmup_bars=period_of,
-        path_dependent=False,
+        stability="windowed",
         source="Granville (1963), as a change over `period` bars",
     ),
     _obv,

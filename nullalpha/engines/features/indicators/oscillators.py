@@ -1,13 +1,28 @@
-"""Momentum and oscillators that TA-Lib computes, in fractions: RSI, rate of change, momentum, CCI, Williams %R, Aroon oscillator."""
+"""Momentum and oscillators, in fractions: RSI, rate of change and momentum of any series; CCI, Williams %R, Aroon oscillator of bars."""
 
 from __future__ import annotations
 
-import numpy as np
-
-from nullalpha.data.bars import Bars, FloatArray
-from nullalpha.engines.features.indicators.contract import Indicator, Parameters, period, period_of, wilder_memory
-from nullalpha.engines.features.indicators.talib_door import near_one, ta
-from nullalpha.engines.features.rolling import moved, none_within
+from nullalpha.data.bars import FloatArray
+from nullalpha.engines.features import kernels
+from nullalpha.engines.features.indicators.contract import (
+    Columns,
+    Indicator,
+    Parameters,
+    Recursion,
+    before_period,
+    period,
+    period_of,
+    series_operator,
+    wilder_memory,
+)
+from nullalpha.engines.features.rolling import (
+    lagged,
+    rolling_absolute_deviation,
+    rolling_max,
+    rolling_min,
+    rolling_since_max,
+    rolling_since_min,
+)
 from nullalpha.strategy.vocabulary import IndicatorSignature
 
 
@@ -15,80 +30,66 @@ def _rsi_warmup(params: Parameters) -> int:
     return period_of(params) + wilder_memory(period_of(params))
 
 
-def _rsi(bars: Bars, params: Parameters) -> tuple[FloatArray, ...]:
-    (close,) = near_one(bars.close)
-    still = none_within(moved(close), _rsi_warmup(params))  # no gain and no loss in all that it remembers
-    return (np.where(still, np.nan, ta("RSI", close, timeperiod=period_of(params))),)
+def _rsi(columns: Columns, params: Parameters, state: FloatArray) -> Columns:
+    return (kernels.rsi(columns[0], period_of(params), _rsi_warmup(params), state),)
 
 
-def _roc(bars: Bars, params: Parameters) -> tuple[FloatArray, ...]:
-    return (ta("ROCP", bars.close, timeperiod=period_of(params)),)
+def _roc(columns: Columns, params: Parameters) -> Columns:
+    return (columns[0] / lagged(columns[0], period_of(params)) - 1,)
 
 
-def _momentum(bars: Bars, params: Parameters) -> tuple[FloatArray, ...]:
-    return (ta("MOM", bars.close, timeperiod=period_of(params)),)
+def _momentum(columns: Columns, params: Parameters) -> Columns:
+    return (columns[0] - lagged(columns[0], period_of(params)),)
 
 
-def _cci(bars: Bars, params: Parameters) -> tuple[FloatArray, ...]:
-    typical = (bars.high + bars.low + bars.close) / 3
-    window = period_of(params)
-    still = none_within(moved(typical), window - 1)
-    return (np.where(still, np.nan, ta("CCI", bars.high, bars.low, bars.close, timeperiod=window)),)
+def _cci(columns: Columns, params: Parameters) -> Columns:
+    high, low, close = columns
+    typical = (high + low + close) / 3
+    mean, deviation = rolling_absolute_deviation(typical, period_of(params))
+    return ((typical - mean) / (0.015 * deviation),)
 
 
-def _williams_r(bars: Bars, params: Parameters) -> tuple[FloatArray, ...]:
-    window = period_of(params)
-    still = none_within(bars.high > bars.low, window) & none_within(moved(bars.close), window - 1)
-    return (np.where(still, np.nan, ta("WILLR", bars.high, bars.low, bars.close, timeperiod=window) / 100),)
+def _williams_r(columns: Columns, params: Parameters) -> Columns:
+    high, low, close = columns
+    top = rolling_max(high, period_of(params))
+    return ((close - top) / (top - rolling_min(low, period_of(params))),)
 
 
-def _aroon_oscillator(bars: Bars, params: Parameters) -> tuple[FloatArray, ...]:
-    return (ta("AROONOSC", bars.high, bars.low, timeperiod=period_of(params)) / 100,)
+def _aroon_oscillator(columns: Columns, params: Parameters) -> Columns:
+    high, low = columns
+    bars = period_of(params)
+    return ((rolling_since_min(low, bars + 1) - rolling_since_max(high, bars + 1)) / bars,)
 
 
-RSI = Indicator(
-    IndicatorSignature(
-        name="rsi",
-        summary="Relative strength index: Wilder's average gain over average gain plus loss; low is oversold, high is overbought.",
-        inputs=("close",),
-        parameters=(period(14, high=50),),
-        outputs=("rsi",),
-        unit="bounded_0_100",
-        warmup_bars=_rsi_warmup,
-        path_dependent=True,
-        source="Wilder (1978); TA-Lib RSI",
-    ),
-    _rsi,
+RSI = series_operator(
+    "rsi",
+    "Relative strength index: Wilder's average gain over average gain plus loss; low is oversold, high is overbought.",
+    Recursion(_rsi, kernels.RSI_STATE, counted=True),
+    unit="bounded_0_100",
+    parameters=(period(14, high=50),),
+    warmup_bars=_rsi_warmup,
+    stability="fading",
+    source="Wilder (1978); TA-Lib RSI",
 )
 
-ROC = Indicator(
-    IndicatorSignature(
-        name="roc",
-        summary="Rate of change: close over the close `period` bars ago, minus 1, as a fraction.",
-        inputs=("close",),
-        parameters=(period(10),),
-        outputs=("roc",),
-        unit="ratio",
-        warmup_bars=period_of,
-        path_dependent=False,
-        source="TA-Lib ROCP",
-    ),
+ROC = series_operator(
+    "roc",
+    "Rate of change: the value over that of `period` bars ago, minus 1, as a fraction.",
     _roc,
+    unit="ratio",
+    parameters=(period(10, low=1),),
+    warmup_bars=period_of,
+    source="TA-Lib ROCP",
 )
 
-MOMENTUM = Indicator(
-    IndicatorSignature(
-        name="momentum",
-        summary="Close minus the close `period` bars ago, in price.",
-        inputs=("close",),
-        parameters=(period(10),),
-        outputs=("momentum",),
-        unit="price",
-        warmup_bars=period_of,
-        path_dependent=False,
-        source="TA-Lib MOM",
-    ),
+MOMENTUM = series_operator(
+    "momentum",
+    "The value minus that of `period` bars ago, in its own unit.",
     _momentum,
+    unit="input",
+    parameters=(period(10, low=1),),
+    warmup_bars=period_of,
+    source="TA-Lib MOM; Delta of Alpha158 (Qlib)",
 )
 
 CCI = Indicator(
@@ -99,8 +100,8 @@ CCI = Indicator(
         parameters=(period(20),),
         outputs=("cci",),
         unit="ratio",
-        warmup_bars=lambda params: period_of(params) - 1,
-        path_dependent=False,
+        warmup_bars=before_period,
+        stability="windowed",
         source="Lambert (1980); TA-Lib CCI",
     ),
     _cci,
@@ -114,8 +115,8 @@ WILLIAMS_R = Indicator(
         parameters=(period(14),),
         outputs=("williams_r",),
         unit="bounded_-1_1",
-        warmup_bars=lambda params: period_of(params) - 1,
-        path_dependent=False,
+        warmup_bars=before_period,
+        stability="windowed",
         source="Williams (1973); TA-Lib WILLR over 100",
     ),
     _williams_r,
@@ -130,8 +131,8 @@ AROON_OSCILLATOR = Indicator(
         outputs=("aroon_oscillator",),
         unit="bounded_-1_1",
         warmup_bars=period_of,
-        path_dependent=False,
-        source="Chande (1995); TA-Lib AROONOSC over 100",
+        stability="windowed",
+        source="Chande (1995); TA-Lib AROONOSC over 100; of equal extremes the latest counts",
     ),
     _aroon_oscillator,
 )

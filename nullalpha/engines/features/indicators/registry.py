@@ -5,48 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from nullalpha.engines.features.indicators.bollinger import BOLLINGER_POSITION, BOLLINGER_WIDTH
+from nullalpha.engines.features.indicators.accumulation import AD_LINE, CMF
+from nullalpha.engines.features.indicators.aroon import AROON
+from nullalpha.engines.features.indicators.bollinger_bands import BOLLINGER
+from nullalpha.engines.features.indicators.candle import CANDLE
 from nullalpha.engines.features.indicators.contract import Indicator
-from nullalpha.engines.features.indicators.distance_from_average import DISTANCE_FROM_EMA, DISTANCE_FROM_SMA
+from nullalpha.engines.features.indicators.donchian import DONCHIAN, DONCHIAN_WIDTH
 from nullalpha.engines.features.indicators.donchian_position import DONCHIAN_POSITION
-from nullalpha.engines.features.indicators.efficiency_ratio import EFFICIENCY_RATIO
+from nullalpha.engines.features.indicators.fisher import FISHER
+from nullalpha.engines.features.indicators.ichimoku import ICHIMOKU
+from nullalpha.engines.features.indicators.keltner import KELTNER, KELTNER_POSITION, KELTNER_WIDTH
 from nullalpha.engines.features.indicators.money_flow import MFI
 from nullalpha.engines.features.indicators.on_balance_volume import OBV
-from nullalpha.engines.features.indicators.oscillators import AROON_OSCILLATOR, CCI, MOMENTUM, ROC, RSI, WILLIAMS_R
-from nullalpha.engines.features.indicators.realised_volatility import REALISED_VOLATILITY
-from nullalpha.engines.features.indicators.return_rank import RETURN_RANK
+from nullalpha.engines.features.indicators.oscillators import AROON_OSCILLATOR, CCI, WILLIAMS_R
+from nullalpha.engines.features.indicators.parabolic import PSAR
+from nullalpha.engines.features.indicators.relative_vigor import RVI
+from nullalpha.engines.features.indicators.series_operators import SERIES_OPERATORS
+from nullalpha.engines.features.indicators.session_vwap import SESSION_VWAP
+from nullalpha.engines.features.indicators.squeeze import SQUEEZE_INTENSITY
 from nullalpha.engines.features.indicators.stochastic import STOCHASTIC
-from nullalpha.engines.features.indicators.trend import ADX, EMA, MACD, SMA
+from nullalpha.engines.features.indicators.supertrend import SUPERTREND
+from nullalpha.engines.features.indicators.trend import ADX
 from nullalpha.engines.features.indicators.true_range import ATR, NATR
-from nullalpha.engines.features.indicators.volume_ratio import VOLUME_RATIO
+from nullalpha.engines.features.indicators.vwap import VWAP
 from nullalpha.strategy.vocabulary import Vocabulary
 
-_ALL = (
-    RSI,
-    ROC,
-    MOMENTUM,
-    CCI,
-    WILLIAMS_R,
-    STOCHASTIC,
-    AROON_OSCILLATOR,
-    RETURN_RANK,
-    ATR,
-    NATR,
-    REALISED_VOLATILITY,
-    BOLLINGER_POSITION,
-    BOLLINGER_WIDTH,
-    DONCHIAN_POSITION,
-    SMA,
-    EMA,
-    DISTANCE_FROM_SMA,
-    DISTANCE_FROM_EMA,
-    MACD,
-    ADX,
-    EFFICIENCY_RATIO,
-    OBV,
-    MFI,
-    VOLUME_RATIO,
-)
+_OSCILLATORS = (CCI, WILLIAMS_R, STOCHASTIC, RVI, FISHER, AROON, AROON_OSCILLATOR)
+_VOLATILITY = (ATR, NATR, BOLLINGER, KELTNER, KELTNER_POSITION, KELTNER_WIDTH, SQUEEZE_INTENSITY)
+_CHANNELS = (DONCHIAN, DONCHIAN_POSITION, DONCHIAN_WIDTH)
+_TREND = (ADX, SUPERTREND, PSAR, ICHIMOKU, CANDLE)
+_VOLUME = (OBV, AD_LINE, CMF, MFI, VWAP, SESSION_VWAP)
+_ALL: tuple[Indicator, ...] = (*SERIES_OPERATORS, *_OSCILLATORS, *_VOLATILITY, *_CHANNELS, *_TREND, *_VOLUME)
 
 INDICATORS: Mapping[str, Indicator] = MappingProxyType({indicator.signature.name: indicator for indicator in _ALL})
 VOCABULARY: Vocabulary = MappingProxyType({name: indicator.signature for name, indicator in INDICATORS.items()})

@@ -5,8 +5,7 @@ Computed here because TA-Lib answers 0 (the bottom of the range) where there is 
 
 from __future__ import annotations
 
-from nullalpha.data.bars import Bars, FloatArray
-from nullalpha.engines.features.indicators.contract import Indicator, Parameters, period, period_of
+from nullalpha.engines.features.indicators.contract import Columns, Indicator, Parameters, period, period_of
 from nullalpha.engines.features.rolling import rolling_max, rolling_mean, rolling_min
 from nullalpha.strategy.vocabulary import IndicatorSignature, Parameter
 
@@ -15,10 +14,11 @@ def _warmup(params: Parameters) -> int:
     return period_of(params) + int(params["smooth_k"]) + int(params["smooth_d"]) - 3
 
 
-def _stochastic(bars: Bars, params: Parameters) -> tuple[FloatArray, ...]:
-    low = rolling_min(bars.low, period_of(params))
-    height = rolling_max(bars.high, period_of(params)) - low
-    k = rolling_mean(100 * (bars.close - low) / height, int(params["smooth_k"]))
+def _stochastic(columns: Columns, params: Parameters) -> Columns:
+    high, low, close = columns
+    bottom = rolling_min(low, period_of(params))
+    height = rolling_max(high, period_of(params)) - bottom
+    k = rolling_mean(100 * (close - bottom) / height, int(params["smooth_k"]))
     return k, rolling_mean(k, int(params["smooth_d"]))
 
 
@@ -31,7 +31,7 @@ STOCHASTIC = Indicator(
         outputs=("k", "d"),
         unit="bounded_0_100",
         warmup_bars=_warmup,
-        path_dependent=False,
+        stability="windowed",
         source="Lane (1984)",
     ),
     _stochastic,

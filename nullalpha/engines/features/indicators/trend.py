@@ -1,26 +1,40 @@
-"""Averages and trend measures that TA-Lib computes: SMA, EMA, MACD, ADX."""
+"""Averages of any series (SMA, EMA, WMA, MACD) and the average directional index of bars. Seeds follow TA-Lib."""
 
 from __future__ import annotations
 
-import numpy as np
-
-from nullalpha.data.bars import Bars, FloatArray
-from nullalpha.engines.features.indicators.contract import Indicator, Parameters, ema_memory, period, period_of, wilder_memory
-from nullalpha.engines.features.indicators.talib_door import near_one, ta, ta_outputs
-from nullalpha.engines.features.rolling import moved, none_within
+from nullalpha.data.bars import FloatArray
+from nullalpha.engines.features import kernels
+from nullalpha.engines.features.indicators.contract import (
+    Columns,
+    Indicator,
+    Parameters,
+    Recursion,
+    before_period,
+    ema_memory,
+    period,
+    period_of,
+    series_operator,
+    wilder_memory,
+)
+from nullalpha.engines.features.rolling import rolling_mean, rolling_weighted_mean
 from nullalpha.strategy.vocabulary import IndicatorSignature, Parameter
 
 
-def _sma(bars: Bars, params: Parameters) -> tuple[FloatArray, ...]:
-    return (ta("SMA", bars.close, timeperiod=period_of(params)),)
+def _sma(columns: Columns, params: Parameters) -> Columns:
+    return (rolling_mean(columns[0], period_of(params)),)
 
 
-def _ema_warmup(params: Parameters) -> int:
+def _wma(columns: Columns, params: Parameters) -> Columns:
+    return (rolling_weighted_mean(columns[0], period_of(params)),)
+
+
+def ema_warmup(params: Parameters) -> int:
+    """Return the rows before an exponential average over `period` has forgotten its seed."""
     return period_of(params) - 1 + ema_memory(period_of(params))
 
 
-def _ema(bars: Bars, params: Parameters) -> tuple[FloatArray, ...]:
-    return (ta("EMA", bars.close, timeperiod=period_of(params)),)
+def _ema(columns: Columns, params: Parameters, state: FloatArray) -> Columns:
+    return (kernels.ema(columns[0], period_of(params), state),)
 
 
 def _macd_warmup(params: Parameters) -> int:
@@ -28,10 +42,8 @@ def _macd_warmup(params: Parameters) -> int:
     return slow - 1 + ema_memory(slow) + signal - 1 + ema_memory(signal)
 
 
-def _macd(bars: Bars, params: Parameters) -> tuple[FloatArray, ...]:
-    fast, slow, signal = int(params["fast"]), int(params["slow"]), int(params["signal"])
-    macd, smoothed, histogram = ta_outputs("MACD", bars.close, fastperiod=fast, slowperiod=slow, signalperiod=signal)
-    return macd, smoothed, histogram
+def _macd(columns: Columns, params: Parameters, state: FloatArray) -> Columns:
+    return kernels.macd(columns[0], int(params["fast"]), int(params["slow"]), int(params["signal"]), state)
 
 
 def _adx_warmup(params: Parameters) -> int:
@@ -39,56 +51,53 @@ def _adx_warmup(params: Parameters) -> int:
     return 2 * bars - 1 + wilder_memory(bars) + 4 * bars  # ADX averages an average: n q^n falls later than q^n
 
 
-def _adx(bars: Bars, params: Parameters) -> tuple[FloatArray, ...]:
-    high, low, close = near_one(bars.high, bars.low, bars.close)
-    still = none_within((high > low) | moved(close), _adx_warmup(params))
-    columns = [ta(name, high, low, close, timeperiod=period_of(params)) for name in ("ADX", "PLUS_DI", "MINUS_DI")]
-    return tuple(np.where(still, np.nan, column) for column in columns)
+def _adx(columns: Columns, params: Parameters, state: FloatArray) -> Columns:
+    high, low, close = columns
+    return kernels.adx(high, low, close, period_of(params), _adx_warmup(params), state)
 
 
-SMA = Indicator(
-    IndicatorSignature(
-        name="sma",
-        summary="Simple moving average of the close, in price.",
-        inputs=("close",),
-        parameters=(period(20),),
-        outputs=("sma",),
-        unit="price",
-        warmup_bars=lambda params: period_of(params) - 1,
-        path_dependent=False,
-        source="TA-Lib SMA",
-    ),
+SMA = series_operator(
+    "sma",
+    "Simple moving average, in the unit of what it averages.",
     _sma,
+    unit="input",
+    parameters=(period(20),),
+    warmup_bars=before_period,
+    source="TA-Lib SMA; Mean of Alpha158 (Qlib)",
 )
 
-EMA = Indicator(
-    IndicatorSignature(
-        name="ema",
-        summary="Exponential moving average of the close (weight 2 / (period + 1)), in price.",
-        inputs=("close",),
-        parameters=(period(20, high=100),),
-        outputs=("ema",),
-        unit="price",
-        warmup_bars=_ema_warmup,
-        path_dependent=True,
-        source="TA-Lib EMA",
-    ),
-    _ema,
+EMA = series_operator(
+    "ema",
+    "Exponential moving average (weight 2 / (period + 1)), in the unit of what it averages.",
+    Recursion(_ema, kernels.EMA_STATE, counted=True),
+    unit="input",
+    parameters=(period(20, high=100),),
+    warmup_bars=ema_warmup,
+    stability="fading",
+    source="TA-Lib EMA",
 )
 
-MACD = Indicator(
-    IndicatorSignature(
-        name="macd",
-        summary="Fast minus slow exponential average of the close, its own average (signal), and their difference (histogram), in price.",
-        inputs=("close",),
-        parameters=(Parameter("fast", 12, 2, 25), Parameter("slow", 26, 26, 80), Parameter("signal", 9, 2, 30)),
-        outputs=("macd", "signal", "histogram"),
-        unit="price",
-        warmup_bars=_macd_warmup,
-        path_dependent=True,
-        source="Appel (1979); TA-Lib MACD",
-    ),
-    _macd,
+WMA = series_operator(
+    "wma",
+    "Moving average with weights that rise from 1 at the oldest bar to `period` at this one, in the unit of what it averages.",
+    _wma,
+    unit="input",
+    parameters=(period(20),),
+    warmup_bars=before_period,
+    source="TA-Lib WMA",
+)
+
+MACD = series_operator(
+    "macd",
+    "Fast minus slow exponential average, its own average (signal), and their difference (histogram), in the unit of the input.",
+    Recursion(_macd, kernels.MACD_STATE, counted=True),
+    unit="input",
+    parameters=(Parameter("fast", 12, 2, 25), Parameter("slow", 26, 3, 100), Parameter("signal", 9, 2, 30)),
+    outputs=("macd", "signal", "histogram"),
+    warmup_bars=_macd_warmup,
+    stability="fading",
+    rising=("fast", "slow"),
+    source="Appel (1979); TA-Lib MACD",
 )
 
 ADX = Indicator(
@@ -100,8 +109,8 @@ ADX = Indicator(
         outputs=("adx", "plus_di", "minus_di"),
         unit="bounded_0_100",
         warmup_bars=_adx_warmup,
-        path_dependent=True,
+        stability="fading",
         source="Wilder (1978); TA-Lib ADX, PLUS_DI, MINUS_DI",
     ),
-    _adx,
+    Recursion(_adx, kernels.ADX_STATE, counted=True),
 )

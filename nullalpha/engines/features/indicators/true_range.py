@@ -1,23 +1,25 @@
-"""Wilder's average true range in price, and as a fraction of the close. TA-Lib computes it."""
+"""Wilder's average true range in price, and as a fraction of the close."""
 
 from __future__ import annotations
 
-from nullalpha.data.bars import Bars, FloatArray
-from nullalpha.engines.features.indicators.contract import Indicator, Parameters, period, period_of, wilder_memory
-from nullalpha.engines.features.indicators.talib_door import ta
+from nullalpha.data.bars import FloatArray
+from nullalpha.engines.features import kernels
+from nullalpha.engines.features.indicators.contract import Columns, Indicator, Parameters, Recursion, period, period_of, wilder_memory
 from nullalpha.strategy.vocabulary import IndicatorSignature
 
 
-def _warmup(params: Parameters) -> int:
+def atr_warmup(params: Parameters) -> int:
+    """Return the bars before the average true range over `period` has forgotten its seed."""
     return period_of(params) + wilder_memory(period_of(params))
 
 
-def _atr(bars: Bars, params: Parameters) -> tuple[FloatArray, ...]:
-    return (ta("ATR", bars.high, bars.low, bars.close, timeperiod=period_of(params)),)
+def _atr(columns: Columns, params: Parameters, state: FloatArray) -> Columns:
+    high, low, close = columns
+    return (kernels.atr(high, low, close, period_of(params), state),)
 
 
-def _natr(bars: Bars, params: Parameters) -> tuple[FloatArray, ...]:
-    return (_atr(bars, params)[0] / bars.close,)
+def _natr(columns: Columns, params: Parameters, state: FloatArray) -> Columns:
+    return (_atr(columns, params, state)[0] / columns[2],)
 
 
 ATR = Indicator(
@@ -28,11 +30,11 @@ ATR = Indicator(
         parameters=(period(14, high=50),),
         outputs=("atr",),
         unit="price",
-        warmup_bars=_warmup,
-        path_dependent=True,
+        warmup_bars=atr_warmup,
+        stability="fading",
         source="Wilder (1978); TA-Lib ATR",
     ),
-    _atr,
+    Recursion(_atr, kernels.ATR_STATE, counted=True),
 )
 
 NATR = Indicator(
@@ -43,9 +45,9 @@ NATR = Indicator(
         parameters=(period(14, high=50),),
         outputs=("natr",),
         unit="ratio",
-        warmup_bars=_warmup,
-        path_dependent=True,
+        warmup_bars=atr_warmup,
+        stability="fading",
         source="Wilder (1978); TA-Lib ATR over close",
     ),
-    _natr,
+    Recursion(_natr, kernels.ATR_STATE),
 )
