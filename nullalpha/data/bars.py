@@ -13,15 +13,36 @@ TimeArray = NDArray[np.datetime64]
 
 
 @dataclass(frozen=True)
+class SessionTable:
+    """The exchange's sessions over a run of intraday bars, oldest first.
+
+    Attributes:
+        open, close: (n_sessions,) datetime64[ns], UTC. A bar that closes in (open, close] belongs to the session.
+    """
+
+    open: TimeArray
+    close: TimeArray
+
+    def until(self, time: np.datetime64) -> SessionTable:
+        """Return the sessions that open before `time`."""
+        stop = int(np.searchsorted(self.open, time, side="left"))
+        return SessionTable(self.open[:stop], self.close[:stop])
+
+
+@dataclass(frozen=True)
 class Bars:
     """A run of bars of one instrument and timeframe, oldest first.
 
     Attributes:
         instrument: symbol, e.g. `SPX`.
-        timeframe: `1d`, `1h`, ...
-        time: (n_bars,) datetime64[ns], UTC: the bar's close, when its values became known.
-        open, high, low, close: (n_bars,) prices adjusted for splits and distributions, > 0.
+        timeframe: `1d`, `1h`, ...; `published` for an outside series, whose rows are values at the times they were published.
+        time: (n_bars,) datetime64[ns], UTC: when a bar's values became known: its close, or its publication.
+        open, high, low, close: (n_bars,) prices adjusted for splits and distributions (of a future, for rolls), > 0. Of an outside
+            series all four are its value, of any sign.
         volume: (n_bars,) NaN where the source has none.
+        spread: (n_bars,) quoted ask minus bid at the close, in price; NaN where not known. None: the source has no quotes.
+        factor: (n_bars,) what prices as traded were multiplied by: price as traded = price / factor. None: nothing was adjusted.
+        sessions: of intraday bars on a known calendar: their sessions.
     """
 
     instrument: str
@@ -32,6 +53,9 @@ class Bars:
     low: FloatArray
     close: FloatArray
     volume: FloatArray
+    spread: FloatArray | None = None
+    factor: FloatArray | None = None
+    sessions: SessionTable | None = None
 
     def __len__(self) -> int:
         return len(self.time)
@@ -39,15 +63,19 @@ class Bars:
     def slice(self, start: int, stop: int) -> Bars:
         """Return bars `start` up to but not including `stop`, as views."""
         part = np.s_[start:stop]
+        time = self.time[part]
         return Bars(
             self.instrument,
             self.timeframe,
-            self.time[part],
+            time,
             self.open[part],
             self.high[part],
             self.low[part],
             self.close[part],
             self.volume[part],
+            None if self.spread is None else self.spread[part],
+            None if self.factor is None else self.factor[part],
+            None if self.sessions is None or not len(time) else self.sessions.until(time[-1]),
         )
 
     def before(self, time: np.datetime64) -> Bars:

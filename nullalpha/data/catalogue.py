@@ -1,45 +1,35 @@
-"""The catalogue: every set of bars a home holds, as immutable snapshots named by content.
-
-    bronze/<sha256>.<ext>            bytes as received
-    silver/<id>/bars.parquet         checked and adjusted
-    silver/<id>/snapshot.json        what is known of it; written last, so a folder without it does not exist
+"""The catalogue: every set of bars a home holds, as immutable snapshots named by content. `snapshot_files` says which files they are.
 
 Only `nullalpha.data.zones` reads bars through it on behalf of research; everything else reads dates and counts.
 """
 
 from __future__ import annotations
 
-import errno
-import io
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from nullalpha.core.artifacts import write_durably
 from nullalpha.core.clock import utc_now
-from nullalpha.core.errors import ArtifactError, DataError, Finding, HomeError, NotFoundError, StorageFullError, nearest
+from nullalpha.core.errors import Finding, NotFoundError, RefusedError, nearest
 from nullalpha.data.bars import Bars
-from nullalpha.data.check import check_table
-from nullalpha.data.parse import ParsedTable, parse_table
-from nullalpha.data.silver import build_bars
-from nullalpha.data.slices import PRICE_COLUMNS
-from nullalpha.data.snapshots import Snapshot, parse_snapshot, snapshot_id, snapshot_of
+from nullalpha.data.instrument_book import InstrumentBook
+from nullalpha.data.instruments import Instrument, Kind
+from nullalpha.data.intake import checked, take
+from nullalpha.data.snapshot_files import BARS_NAME, SnapshotFiles
+from nullalpha.data.snapshots import Derivation, Snapshot, snapshot_id, snapshot_of, stamp
 from nullalpha.data.sources.registry import SAMPLES
 from nullalpha.data.sources.series import RawSeries, SourceSeries
 
-BARS_NAME = "bars.parquet"
-SNAPSHOT_NAME = "snapshot.json"
-_ID_LENGTH = 64
+__all__ = ["Catalogue", "checked", "ensure_samples"]
+
+REDESCRIBED = "the same bars under another description"
 
 
 class Catalogue:
-    """The bars under one folder; safe for several processes, because nothing written is ever changed.
+    """The bars under one folder; safe for several processes: nothing written is ever changed, and one at a time adds to it.
 
     Args:
         root: `<home>/data`; made when something is first taken in.
@@ -48,31 +38,45 @@ class Catalogue:
 
     def __init__(self, root: Path, now: Callable[[], datetime] = utc_now) -> None:
         self.root = root
+        self._files = SnapshotFiles(root)
         self._now = now
 
-    def ingest(self, raw: RawSeries) -> Snapshot:
+    def ingest(self, raw: RawSeries, *, quarantine: bool = False) -> Snapshot:
         """Check, adjust and store a series; a no-op that returns the stored snapshot when it is already there and whole.
 
+        Args:
+            quarantine: whether rows with errors are set apart, and the others taken in.
         Raises:
-            DataError: if the check finds any error: `findings` holds all of them, and nothing is stored.
+            DataError: if the check finds any error (with `quarantine`: one of the table as a whole, or no row without);
+                `findings` holds all of them, and nothing is stored.
             HomeError: if the folder cannot be written.
             StorageFullError: if the disk is full.
         """
-        table, findings = checked(raw)
-        bars = build_bars(table, raw.instrument, raw.timeframe, raw.bar_time)
-        fresh = snapshot_of(bars, raw.instrument, raw.source, raw.sha256, findings, self._now())
-        folder = self._silver / fresh.id
-        with self._usable():
-            if (folder / SNAPSHOT_NAME).is_file() and self._is_whole(fresh):
-                return self.get(fresh.id)
-            bronze = self.root / "bronze" / f"{raw.sha256}.{raw.extension}"
-            bronze.parent.mkdir(parents=True, exist_ok=True)
-            folder.mkdir(parents=True, exist_ok=True)
-            if not bronze.exists():
-                write_durably(bronze, raw.original)
-            write_durably(folder / BARS_NAME, _parquet(bars))
-            write_durably(folder / SNAPSHOT_NAME, json.dumps(fresh.to_dict(), indent=1, ensure_ascii=False).encode())
-        return fresh
+        taken = take(raw, quarantine=quarantine)
+        fresh = snapshot_of(
+            taken.bars,
+            raw.instrument,
+            raw.source,
+            raw.sha256,
+            taken.findings,
+            self._now(),
+            derived_from=raw.derived_from,
+            n_quarantined=0 if taken.apart is None else len(taken.apart),
+        )
+        return self._kept(fresh, taken.bars, raw, taken.apart)
+
+    def store(
+        self, bars: Bars, instrument: Instrument, source: str, derived_from: Derivation, findings: tuple[Finding, ...] = ()
+    ) -> Snapshot:
+        """Store bars that were made of other bars, e.g. resampled ones; a no-op when they are already there and whole.
+
+        Args:
+            bars: at least one, of that instrument.
+        Raises:
+            HomeError: if the folder cannot be written.
+            StorageFullError: if the disk is full.
+        """
+        return self._kept(snapshot_of(bars, instrument, source, "", findings, self._now(), derived_from=derived_from), bars)
 
     def snapshots(self) -> list[Snapshot]:
         """Return all snapshots, oldest import first.
@@ -81,10 +85,17 @@ class Catalogue:
             ArtifactError: if a description is torn.
             HomeError: if the folder cannot be read.
         """
-        with self._usable():
-            folders = list(self._silver.iterdir()) if self._silver.is_dir() else []
-            found = [self.get(folder.name) for folder in folders if (folder / SNAPSHOT_NAME).is_file()]
+        found = [self.get(snapshot_id) for snapshot_id in self._files.ids()]
         return sorted(found, key=lambda snapshot: (snapshot.created, snapshot.id))
+
+    def series(self, kind: Kind | None = None) -> list[Snapshot]:
+        """Return the latest snapshot of every instrument and timeframe, by symbol; of one kind of instrument, if one is named.
+
+        Raises:
+            ArtifactError: if a description is torn.
+        """
+        latest = {(snapshot.instrument.symbol, snapshot.timeframe): snapshot for snapshot in self.snapshots()}
+        return [snapshot for _, snapshot in sorted(latest.items()) if kind is None or snapshot.instrument.kind == kind]
 
     def latest(self, instrument: str, timeframe: str) -> Snapshot:
         """Return the most recently imported snapshot of a series.
@@ -113,128 +124,129 @@ class Catalogue:
             NotFoundError: if there is none.
             ArtifactError: if its description is torn.
         """
-        path = self._silver / snapshot_id / SNAPSHOT_NAME
-        with self._usable():
-            if len(snapshot_id) != _ID_LENGTH or not snapshot_id.isalnum() or not path.is_file():
-                raise NotFoundError(f"no snapshot {snapshot_id[:12]!r} in {self.root}", value=snapshot_id)
-            text = path.read_bytes()
-        try:
-            snapshot = parse_snapshot(text.decode())
-        except (ValueError, KeyError, TypeError) as error:
-            raise _torn(path, snapshot_id) from error
-        if snapshot.id != snapshot_id:
-            raise _torn(path, snapshot_id)
-        return snapshot
+        return self._files.described(snapshot_id)
 
     def read(self, snapshot: Snapshot) -> Bars:
         """Return a snapshot's bars, verified against its id.
 
         Raises:
-            ArtifactError: if the file is missing, torn, or not what the id says.
+            ArtifactError: if a file is missing, torn, or not what the id says.
         """
-        path = self._silver / snapshot.id / BARS_NAME
-        with self._usable():
-            data = path.read_bytes() if path.is_file() else b""
-        try:
-            table = pq.read_table(pa.BufferReader(data), use_threads=False)
-            bars = Bars(
-                snapshot.instrument.symbol,
-                snapshot.timeframe,
-                table["time"].to_numpy().astype("datetime64[ns]"),
-                **{name: table[name].to_numpy().astype(np.float64) for name in PRICE_COLUMNS},
-            )
-        except (OSError, KeyError, pa.ArrowException) as error:
-            raise _torn(path, snapshot.id) from error
-        if snapshot_id(bars, snapshot.instrument) != snapshot.id:
-            raise _torn(path, snapshot.id)
-        return bars
+        return self._files.bars(snapshot)
 
-    @property
-    def _silver(self) -> Path:
-        return self.root / "silver"
+    def bars_path(self, snapshot: Snapshot) -> Path:
+        """Return the parquet file that holds a snapshot's bars; `read` alone verifies it."""
+        return self._files.path(snapshot.id, BARS_NAME)
 
-    def _is_whole(self, snapshot: Snapshot) -> bool:
-        try:
-            self.get(snapshot.id)
-            self.read(snapshot)
-        except ArtifactError:
-            return False
-        return True
+    def quarantined(self, snapshot: Snapshot) -> pa.Table | None:
+        """Return the rows that were set apart when a snapshot was taken in, as `Taken.apart` describes; None if there were none.
 
-    @contextmanager
-    def _usable(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StorageFullError(f"no space left in {self.root}", path=str(self.root)) from error
-            raise HomeError(
-                f"cannot use {self.root} for bars: {error.strerror}",
-                path=str(self.root),
-                suggestion="choose a folder that you may read and write with --home, or change its permissions",
-            ) from error
+        Raises:
+            ArtifactError: if they are gone or torn.
+        """
+        return self._files.apart(snapshot) if snapshot.n_quarantined else None
 
+    def lineage(self, snapshot_id: str) -> list[Snapshot]:
+        """Return a snapshot and then everything it was made of, nearest first; the last ones' bronze is what was received.
 
-def checked(raw: RawSeries) -> tuple[ParsedTable, tuple[Finding, ...]]:
-    """Return a received table's columns and its warnings.
+        Raises:
+            NotFoundError: if one of them is not in this home.
+            ArtifactError: if a description is torn.
+        """
+        found: dict[str, Snapshot] = {}
+        waiting = [snapshot_id]
+        while waiting:
+            snapshot = self.get(waiting.pop(0))
+            if snapshot.id not in found:
+                found[snapshot.id] = snapshot
+                waiting += snapshot.derived_from.snapshots if snapshot.derived_from else ()
+        return list(found.values())
 
-    Raises:
-        DataError: if anything is an error; `findings` holds errors and warnings.
-    """
-    table, unread = parse_table(raw.frame, raw.timeframe)
-    findings = unread if table is None else check_table(table, raw.instrument.calendar, unread)
-    errors = [finding for finding in findings if finding.severity == "error"]
-    if table is None or errors:
-        first = errors[0]
-        where = "" if first.row is None else f" row {first.row}" + (f" ({first.time})" if first.time else "")
-        more = f" (+{len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise DataError(
-            f"{raw.source}:{where} {first.message}{more}; nothing was imported",
-            findings=findings,
-            path=raw.source,
-            value=first.code,
-            suggestion="correct the rows named in the findings",
+    def redescribe(self, symbol: str, instrument: Instrument) -> list[Snapshot]:
+        """Return snapshots of the latest bars of a symbol, one a timeframe, under a new description; they are then the latest.
+
+        Campaigns that began with the old description keep it: its snapshots stay as they are.
+
+        Raises:
+            NotFoundError: if there are no bars of the symbol.
+            RefusedError: if the description is of another symbol, calendar, or changes what can be traded into a series or back: such
+                bars have to be imported again.
+            ArtifactError: if the stored bars are torn.
+        """
+        standing = [snapshot for snapshot in self.series() if snapshot.instrument.symbol == symbol]
+        if not standing:
+            raise NotFoundError(f"no bars of {symbol!r} in {self.root}", path="instrument", value=symbol)
+        _require_same_bars(standing[0].instrument, instrument)
+        return [snapshot if snapshot.instrument == instrument else self._redescribed(snapshot, instrument) for snapshot in standing]
+
+    def _redescribed(self, old: Snapshot, instrument: Instrument) -> Snapshot:
+        bars = self.read(old)
+        fresh = replace(
+            old,
+            id=snapshot_id(bars, instrument),
+            instrument=instrument,
+            created=stamp(self._now()),
+            derived_from=Derivation((old.id,), REDESCRIBED),
         )
-    return table, tuple(findings)
+        with self._files.alone():
+            if self._files.is_whole(fresh.id):
+                fresh = replace(self.get(fresh.id), created=fresh.created)
+            else:
+                self._files.share(old.id, fresh.id)
+            self._files.describe(fresh)
+        return fresh
+
+    def _kept(self, fresh: Snapshot, bars: Bars, raw: RawSeries | None = None, apart: pa.Table | None = None) -> Snapshot:
+        with self._files.alone():
+            if self._files.is_whole(fresh.id):
+                stored = self.get(fresh.id)
+                if stored.n_quarantined or apart is None:
+                    return stored
+            self._files.write(fresh, bars, apart, raw)
+        return fresh
 
 
-def ensure_samples(catalogue: Catalogue) -> list[Snapshot]:
+def ensure_samples(catalogue: Catalogue, book: InstrumentBook | None = None) -> list[Snapshot]:
     """Return the sample series' snapshots, taking in those that are not there; a symbol that the user imported is left alone.
 
+    Args:
+        book: the home's instruments; what it says of a sample goes before what the sample says of itself.
     Raises:
         NotFoundError: if the package that ships them is not installed.
+        SettingsError: if the book is broken.
         HomeError: if the folder cannot be written.
     """
     known = catalogue.snapshots()
-    return [_ensured(catalogue, sample, known) for sample in SAMPLES]
+    return [_ensured(catalogue, sample, known, book) for sample in SAMPLES]
 
 
-def _ensured(catalogue: Catalogue, sample: SourceSeries, known: list[Snapshot]) -> Snapshot:
-    declared = sample.instrument
+def _ensured(catalogue: Catalogue, sample: SourceSeries, known: list[Snapshot], book: InstrumentBook | None) -> Snapshot:
+    declared = sample.instrument if book is None else book.describe(sample.instrument)
     same = [item for item in known if (item.instrument.symbol, item.timeframe) == (declared.symbol, sample.timeframe)]
-    if same and (same[-1].instrument == declared or same[-1].instrument.source != declared.source):
+    if same and (same[-1].instrument == declared or same[-1].instrument.source != sample.instrument.source):
         return same[-1]
-    return catalogue.ingest(sample.load())
+    if same and same[-1].instrument.calendar == declared.calendar:
+        described = catalogue.redescribe(declared.symbol, declared)
+        return next(snapshot for snapshot in described if snapshot.timeframe == sample.timeframe)
+    return catalogue.ingest(replace(sample.load(), instrument=declared))
 
 
-def _parquet(bars: Bars) -> bytes:
-    columns = {"time": pa.array(bars.time.astype(np.int64), pa.timestamp("ns", tz="UTC"))}
-    columns.update({name: pa.array(getattr(bars, name), pa.float64()) for name in PRICE_COLUMNS})
-    sink = io.BytesIO()
-    pq.write_table(pa.table(columns), sink)
-    return sink.getvalue()
+def _require_same_bars(old: Instrument, new: Instrument) -> None:
+    for what, before, after in (
+        ("symbol", old.symbol, new.symbol),
+        ("calendar", old.calendar, new.calendar),
+        ("kind", old.kind if "series" in (old.kind, new.kind) else new.kind, new.kind),
+    ):
+        if before != after:
+            raise RefusedError(
+                f"the bars of {old.symbol} were taken in with {what} {before!r}, which decides what they are; it cannot become {after!r}",
+                path=what,
+                value=after,
+                suggestion="import the bars again with the new description",
+            )
 
 
 def _advice(near: str | None, symbols: list[str]) -> str:
     if near:
         return f"did you mean {near}?"
     return f"there is {', '.join(symbols)}" if symbols else "`nullalpha data list` shows what there is"
-
-
-def _torn(path: Path, snapshot_id: str) -> ArtifactError:
-    return ArtifactError(
-        f"snapshot {snapshot_id[:12]} is torn at {path}",
-        path=str(path),
-        value=snapshot_id,
-        suggestion="delete its folder and import the bars again; bronze/ has them as received",
-    )

@@ -1,41 +1,71 @@
 """What is wrong, or doubtful, with a table of bars: row by row, everything at once.
 
-Errors make a table unusable: it is not imported. Warnings travel with the snapshot.
+Errors make a table unusable: it is not imported, unless the rows that have them are set apart. Warnings travel with the snapshot.
 
 | code | severity | meaning |
 |---|---|---|
-| missing_column, empty | error | no table of bars |
+| missing_column, empty, two_adjustments, unknown_calendar | error | of the table as a whole: no bars, or no such exchange |
+| ragged_row | error | a row of a file has other cells than its header |
 | unreadable_time, naive_time, mixed_time_zones | error | when a bar was cannot be told |
+| ambiguous_time, nonexistent_time | error | the clocks of the zone showed this local time twice, or never |
 | duplicate_time, disorder | error | a time occurs again, or is before the row above |
 | not_a_number, missing_price, non_positive_price, inconsistent_high, inconsistent_low | error | no price, or none that can be |
-| negative_volume | error | |
-| unknown_calendar | error | the instrument names no calendar that exists |
+| negative_volume, negative_spread | error | the ask below the bid |
 | zero_volume, missing_volume | warning | none reported, while other bars have some |
-| missing_sessions, not_a_session, outside_calendar | warning | the exchange's calendar says otherwise, or nothing |
-| jump | warning | over 40 % close to close: perhaps an unadjusted split |
-| stale_price | warning | the same close in 5 bars or more |
+| missing_sessions, missing_bars, not_a_session, outside_calendar | warning | the exchange's calendar says otherwise, or nothing |
+| jump | warning | over 40 % close to close, or a third less: perhaps an unadjusted split |
+| stale_price | warning | the same close in 5 bars or more, of bars shorter than 12 minutes for an hour or more |
 
-Rows count from 0 after the header. The samples of `nullalpha.data.sources.arch_samples` have no errors; SPX has no warnings, IXIC two
-(zero_volume on 2015-05-12 and 2018-01-09).
+Rows count from 0 after the header. Of one thing wrong with many rows the first 1,000 are told, and the last of these says how many more
+there are. Published values of an outside series may have any sign, jump and stay; only their times and that they are numbers is checked.
+
+The sample indices have no errors; SPX has no warnings, IXIC two (zero_volume on 2015-05-12 and 2018-01-09).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from nullalpha.core.errors import DataError, Finding
-from nullalpha.data.bars import FloatArray
-from nullalpha.data.calendars import Sessions, sessions_between
-from nullalpha.data.parse import PRICES, ParsedTable, iso, parse_table
+from nullalpha.core.errors import Finding
+from nullalpha.data.gaps import check_sessions
+from nullalpha.data.parse import PRICES, ParsedTable, parse_table
+from nullalpha.data.problems import Problem, told
+from nullalpha.data.sources.series import BarTime
 
 PRICE_TOLERANCE = 1e-6
 """Relative: how far a high may lie below its bar's other prices (or a low above) and still be a rounding of them."""
 JUMP = 0.4
 STALE_BARS = 5
+STALE_TIME = np.timedelta64(1, "h")
+"""A run of the same close is shorter than this by chance in bars of a few minutes."""
+SPLITS = (
+    (2, 1),
+    (3, 1),
+    (4, 1),
+    (5, 1),
+    (6, 1),
+    (7, 1),
+    (8, 1),
+    (10, 1),
+    (15, 1),
+    (20, 1),
+    (25, 1),
+    (30, 1),
+    (50, 1),
+    (100, 1),
+    (3, 2),
+    (5, 2),
+)
+"""New shares for old ones, as splits are announced; reverse splits are the same the other way round."""
+SPLIT_TOLERANCE = 0.05
+"""Relative: how far a move may lie from a split's ratio, for what the market did that day, and still be named after it."""
+_THREE_FOR_TWO = (2 / 3, 0.02)
+
+BoolArray = NDArray[np.bool_]
 
 
 def check_frame(frame: pd.DataFrame, calendar: str | None, timeframe: str) -> list[Finding]:
@@ -48,118 +78,102 @@ def check_frame(frame: pd.DataFrame, calendar: str | None, timeframe: str) -> li
     Raises:
         DataError: if the timeframe is unknown.
     """
-    table, findings = parse_table(frame, timeframe)
-    return findings if table is None else check_table(table, calendar, findings)
+    table, problems = parse_table(frame, timeframe)
+    return told(problems if table is None else [*problems, *check_table(table, judged_by(calendar, problems))])
 
 
-def check_table(table: ParsedTable, calendar: str | None, unread: list[Finding]) -> list[Finding]:
-    """Return the findings of an already read table: `unread`, what reading it found, and what the values show."""
-    findings = [*unread, *_order(table), *_prices(table), *_volume(table), *_jumps(table), *_stale(table)]
-    if calendar is not None:
-        findings += _sessions(table, calendar)
-    return sorted(findings, key=lambda finding: -1 if finding.row is None else finding.row)
+def judged_by(calendar: str | None, problems: Sequence[Problem]) -> str | None:
+    """Return the calendar to check sessions with: none while times have no zone, since nobody knows when they were."""
+    return None if any(problem.code == "naive_time" for problem in problems) else calendar
 
 
-def _order(table: ParsedTable) -> Iterator[Finding]:
-    known = ~np.isnat(table.time)
-    rows = np.flatnonzero(known)
-    times = table.time[rows]
+def check_table(table: ParsedTable, calendar: str | None, bar_time: BarTime = "close") -> list[Problem]:
+    """Return what the values of an already read table show."""
+    if table.kind == "published":
+        return list(_order(table))
+    problems = [*_order(table), *_prices(table), *_amounts(table), *_jumps(table), *_stale(table)]
+    return problems if calendar is None else [*problems, *check_sessions(table, calendar, bar_time)]
+
+
+def _order(table: ParsedTable) -> Iterator[Problem]:
+    places = np.flatnonzero(~np.isnat(table.time))
+    times = table.time[places]
+    steps = np.diff(times)
+    if (steps > np.timedelta64(0, "ns")).all():
+        return
     _, first, group = np.unique(times, return_index=True, return_inverse=True)
-    for place in np.flatnonzero(first[group] != np.arange(len(rows))):
-        earlier = int(rows[first[group[place]]])
-        yield _at(table, "duplicate_time", rows[place], f"this time is already in row {earlier}")
-    for place in 1 + np.flatnonzero(np.diff(times) < np.timedelta64(0, "ns")):
-        yield _at(table, "disorder", rows[place], f"before row {int(rows[place - 1])} ({table.label(int(rows[place - 1]))})")
+    earlier = first[group]
+    again = np.flatnonzero(earlier != np.arange(len(places)))
+    rows = table.row[places]
+    yield from _at(table, "duplicate_time", places[again], lambda k: f"this time is already in row {rows[earlier[again[k]]]}")
+    back = 1 + np.flatnonzero(steps < np.timedelta64(0, "ns"))
+    yield from _at(table, "disorder", places[back], lambda k: f"before row {rows[back[k] - 1]} ({table.label(int(places[back[k] - 1]))})")
 
 
-def _prices(table: ParsedTable) -> Iterator[Finding]:
-    columns = {name: getattr(table, name) for name in PRICES}
-    if table.adj_close is not None:
-        columns["adj_close"] = table.adj_close
+def _prices(table: ParsedTable) -> Iterator[Problem]:
+    columns = {name: getattr(table, name) for name in (*PRICES, "adj_close", "factor")}
     for name, values in columns.items():
-        for row in np.flatnonzero(values <= 0):
-            yield _at(table, "non_positive_price", row, f"{name} {values[row]:g} is not above 0")
+        if values is not None:
+            yield from _where(table, "non_positive_price", values <= 0, _told_not_above_0(name, values))
     top = np.fmax(np.fmax(table.open, table.close), table.low)
-    for row in np.flatnonzero(table.high < top * (1 - PRICE_TOLERANCE)):
-        yield _at(table, "inconsistent_high", row, f"high {table.high[row]:.10g} is below {top[row]:.10g}, another price of its bar")
+    text = "high {:.10g} is below {:.10g}, another price of its bar"
+    yield from _where(table, "inconsistent_high", table.high < top * (1 - PRICE_TOLERANCE), lambda at: text.format(table.high[at], top[at]))
     bottom = np.fmin(np.fmin(table.open, table.close), table.high)
-    for row in np.flatnonzero(table.low > bottom * (1 + PRICE_TOLERANCE)):
-        yield _at(table, "inconsistent_low", row, f"low {table.low[row]:.10g} is above {bottom[row]:.10g}, another price of its bar")
+    low = "low {:.10g} is above {:.10g}, another price of its bar"
+    yield from _where(
+        table, "inconsistent_low", table.low > bottom * (1 + PRICE_TOLERANCE), lambda at: low.format(table.low[at], bottom[at])
+    )
 
 
-def _volume(table: ParsedTable) -> Iterator[Finding]:
-    for row in np.flatnonzero(table.volume < 0):
-        yield _at(table, "negative_volume", row, f"volume {table.volume[row]:g} is below 0")
-    if (table.volume > 0).any():
-        for row in np.flatnonzero(table.volume == 0):
-            yield _at(table, "zero_volume", row, "volume is 0", "warning")
+def _told_not_above_0(name: str, values: NDArray[np.float64]) -> Callable[[int], str]:
+    return lambda at: f"{name} {values[at]:g} is not above 0"
 
 
-def _jumps(table: ParsedTable) -> Iterator[Finding]:
+def _amounts(table: ParsedTable) -> Iterator[Problem]:
+    volume, spread = table.volume, table.spread
+    yield from _where(table, "negative_volume", volume < 0, lambda at: f"volume {volume[at]:g} is below 0")
+    if (volume > 0).any():
+        yield from _where(table, "zero_volume", volume == 0, lambda _: "volume is 0", "warning")
+    if spread is not None:
+        yield from _where(table, "negative_spread", spread < 0, lambda at: f"spread {spread[at]:g}: the ask is below the bid")
+
+
+def _jumps(table: ParsedTable) -> Iterator[Problem]:
     close = table.close if table.adj_close is None else table.adj_close
+    if table.factor is not None:
+        close = table.close * table.factor
     usable = np.where(close > 0, close, np.nan)
-    change = usable[1:] / usable[:-1] - 1
-    for row in 1 + np.flatnonzero(np.abs(change) > JUMP):
-        yield _at(table, "jump", row, f"the close moved by {change[row - 1]:+.3f} of itself; a split that is not adjusted for?", "warning")
+    ratio = np.ones(len(usable))
+    ratio[1:] = usable[1:] / usable[:-1]
+    third_less, tolerance = _THREE_FOR_TWO
+    split_size = (np.abs(ratio - 1) > JUMP) | (np.abs(ratio / third_less - 1) < tolerance)
+    yield from _where(table, "jump", split_size, lambda at: _told_jump(float(ratio[at])), "warning")
 
 
-def _stale(table: ParsedTable) -> Iterator[Finding]:
-    for start, stop in _runs(table.close):
-        if stop - start >= STALE_BARS:
-            yield _at(table, "stale_price", start, f"the same close in {stop - start} bars", "warning")
+def _told_jump(ratio: float) -> str:
+    new, old = min((split for pair in SPLITS for split in (pair, pair[::-1])), key=lambda split: abs(np.log(ratio * split[0] / split[1])))
+    near = abs(ratio * new / old - 1) < SPLIT_TOLERANCE
+    question = f"a {new}:{old} split that is not adjusted for?" if near else "a split that is not adjusted for?"
+    return f"the close moved by {ratio - 1:+.3f} of itself; {question}"
 
 
-def _runs(values: FloatArray) -> Iterator[tuple[int, int]]:
-    edges = [0, *(1 + np.flatnonzero(np.diff(values) != 0)).tolist(), len(values)]  # NaN differs from itself
-    yield from pairwise(edges)
+def _stale(table: ParsedTable) -> Iterator[Problem]:
+    edges = np.concatenate([[0], 1 + np.flatnonzero(np.diff(table.close) != 0), [len(table)]])  # NaN differs from itself
+    lengths = np.diff(edges)
+    least = STALE_BARS if table.duration is None else max(STALE_BARS, int(STALE_TIME / table.duration))
+    long = np.flatnonzero(lengths >= least)
+    yield from _at(table, "stale_price", edges[long], lambda k: f"the same close in {lengths[long[k]]} bars", "warning")
 
 
-def _sessions(table: ParsedTable, calendar: str) -> Iterator[Finding]:
-    rows = np.flatnonzero(~np.isnat(table.time))
-    if not len(rows):
-        return
-    rows = rows[np.argsort(table.time[rows], kind="stable")]
-    times = table.time[rows]
-    day = np.timedelta64(0 if table.daily else 1, "D")  # a session may start on the evening before its date
-    try:
-        sessions = sessions_between(calendar, times[0].astype("datetime64[D]") - day, times[-1].astype("datetime64[D]") + day)
-    except DataError as error:
-        yield Finding("unknown_calendar", None, None, f"{error.message}; {error.suggestion}")
-        return
-    dates = times.astype("datetime64[D]").astype("datetime64[ns]")
-    known = (dates >= sessions.known_from) & (dates <= sessions.known_to)
-    if not known.all():
-        row = int(rows[np.argmin(known)])
-        text = f"calendar {calendar} knows no sessions of {np.count_nonzero(~known)} rows, this the first"
-        yield _at(table, "outside_calendar", row, text, "warning")
-    place, inside = _placed(times, sessions, table.daily)
-    for row in rows[known & ~inside]:
-        yield _at(table, "not_a_session", row, f"{calendar} was closed", "warning")
-    if inside.any():
-        yield from _gaps(sessions, np.unique(place[inside]), rows[inside], place[inside], calendar)
+def _where(table: ParsedTable, code: str, mask: BoolArray, message: Callable[[int], str], severity: str = "error") -> Iterator[Problem]:
+    """Yield the problem of the rows of a mask, if there are any; `message` is asked for a row's place in the table."""
+    places = np.flatnonzero(mask)
+    yield from _at(table, code, places, lambda k: message(int(places[k])), severity)
 
 
-def _placed(times: np.ndarray, sessions: Sessions, daily: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each time the row of its session, and whether there is one."""
-    ends = sessions.date if daily else sessions.close
-    starts = sessions.date if daily else sessions.open
-    place = np.searchsorted(ends, times, side="left")
-    inside = place < len(ends)
-    inside[inside] &= times[inside] >= starts[place[inside]]
-    return place, inside
-
-
-def _gaps(sessions: Sessions, present: np.ndarray, rows: np.ndarray, place: np.ndarray, calendar: str) -> Iterator[Finding]:
-    """Yield one finding for each run of absent sessions between the first and the last that is present, at the row after it."""
-    for before, after in pairwise(present.tolist()):
-        count = after - before - 1
-        if count:
-            first, last = (iso(sessions.date[at], True) for at in (before + 1, after - 1))
-            span = first if count == 1 else f"{first} to {last}"
-            row = int(rows[np.searchsorted(place, after)])
-            text = f"{count} session{'s' if count > 1 else ''} of {calendar} missing before this row: {span}"
-            yield Finding("missing_sessions", row, first, text, "warning")
-
-
-def _at(table: ParsedTable, code: str, row: int | np.intp, message: str, severity: str = "error") -> Finding:
-    return Finding(code, int(row), table.label(int(row)), message, severity)
+def _at(
+    table: ParsedTable, code: str, places: NDArray[np.int64], message: Callable[[int], str], severity: str = "error"
+) -> Iterator[Problem]:
+    """Yield the problem of the rows at some places, if there are any; `message` is asked for the number of the row among them."""
+    if len(places):
+        yield Problem(code, table.row[places], lambda k: (table.label(int(places[k])), message(k)), severity)

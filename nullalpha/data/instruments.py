@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from nullalpha.core.errors import UsageError
+from nullalpha.core.errors import UsageError, nearest
 
 MAX_COMMISSION = 0.2
 MAX_BPS = 1000.0
 _SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9.^=_-]{0,19}")
 
 FillBasis = Literal["open", "close"]
+Kind = Literal["index", "equity", "etf", "future", "forex", "cfd", "crypto", "commodity", "synthetic", "series"]
+Distributions = Literal["none", "adjusted", "excluded"]
+KINDS = get_args(Kind)
+DISTRIBUTIONS = get_args(Distributions)
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,10 @@ class Instrument:
             `close`: at the close of t+1 (indices and close-only series, whose open is no price one could trade at).
         sessions_per_year: the annualisation factor of session returns (252, 260 or 365).
         survivorship: True when the series was chosen because it survived.
+        kind: what it is; a `series` (a macro figure, positions of traders) is looked at and never traded.
+        tick, lot: least step of price and of units; 0 for none.
+        multiplier: currency a point of price and unit, e.g. 50 for an E-mini.
+        distributions: `none` were paid; `adjusted`: prices contain them; `excluded`: they were paid and prices do not contain them.
     """
 
     symbol: str
@@ -67,6 +75,11 @@ class Instrument:
     costs: Costs
     source: str
     survivorship: bool = False
+    kind: Kind = "equity"
+    tick: float = 0.0
+    lot: float = 0.0
+    multiplier: float = 1.0
+    distributions: Distributions = "none"
 
     def __post_init__(self) -> None:
         if not _SYMBOL.fullmatch(self.symbol):
@@ -83,3 +96,19 @@ class Instrument:
                 value=self.sessions_per_year,
                 suggestion="252 for most exchanges, 260 for foreign exchange, 365 for crypto",
             )
+        for name, value, allowed in (
+            ("fill_basis", self.fill_basis, get_args(FillBasis)),
+            ("kind", self.kind, KINDS),
+            ("distributions", self.distributions, DISTRIBUTIONS),
+        ):
+            if value not in allowed:
+                raise UsageError(
+                    f"{name} is {value!r}", path=name, value=value, suggestion=f"use {nearest(str(value), allowed) or ', '.join(allowed)}"
+                )
+        for name, number, least in (("tick", self.tick, 0.0), ("lot", self.lot, 0.0), ("multiplier", self.multiplier, 1e-9)):
+            if not (math.isfinite(number) and number >= least):
+                raise UsageError(f"{name} is {number}", path=name, value=number, suggestion="use a positive number, or leave it out")
+
+    @property
+    def tradable(self) -> bool:
+        return self.kind != "series"

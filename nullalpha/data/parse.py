@@ -1,54 +1,82 @@
-"""From a received table to columns of times and numbers; every cell that cannot be read is a finding, and NaN or NaT in the column.
+"""From a received table to columns of times and numbers; every cell that cannot be read is a problem, and NaN or NaT in the column.
 
-Nothing is repaired, dropped, or put in order here.
+Columns of one kind are read whole; only cells that fail are looked at one by one. Nothing is repaired, dropped, or put in order here.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from nullalpha.core.errors import Finding
-from nullalpha.data.bars import FloatArray, TimeArray
-from nullalpha.data.timeframes import is_daily
+from nullalpha.data.bars import FloatArray, IntArray, TimeArray
+from nullalpha.data.cells import text_of, trimmed
+from nullalpha.data.problems import Problem, table_problem
+from nullalpha.data.timeframes import TableKind, bar_duration, table_kind
+from nullalpha.data.times import read_times
 
 PRICES = ("open", "high", "low", "close")
 REQUIRED = ("time", *PRICES)
-_YEARS = range(1700, 2200)  # what datetime64[ns] holds, with room
+VALUE = "value"
+_ADJUSTMENTS = ("adj_close", "factor")
+_MAY_MISS_CELLS = ("volume", "spread")
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"
+
+BoolArray = NDArray[np.bool_]
+CellAt = Callable[[int], object]
 
 
 @dataclass(frozen=True)
 class ParsedTable:
-    """The columns of a received table, in its own order.
+    """The columns of a received table, or of some of its rows, in its own order.
 
     Attributes:
-        daily: True when `time` holds session dates.
-        time: (n_rows,) datetime64[ns]: session dates at midnight, or UTC instants of an intraday table; NaT where unreadable.
-        open, high, low, close: (n_rows,) NaN where missing or unreadable.
-        adj_close: the same, or None where the table has no such column.
+        kind: whether it holds sessions, intraday bars, or published values.
+        duration: of an intraday bar; None otherwise.
+        row: (n_rows,) the received number of each row.
+        time: (n_rows,) datetime64[ns]: session dates at midnight, or UTC instants; NaT where unreadable.
+        open, high, low, close: (n_rows,) NaN where missing or unreadable; of a published table all four are its value.
+        adj_close, factor: the same, or None where the table has no such column.
+        spread: (n_rows,) NaN where missing, or None where the table has no such column.
         volume: (n_rows,) NaN where missing.
     """
 
-    daily: bool
+    kind: TableKind
+    duration: np.timedelta64 | None
+    row: IntArray
     time: TimeArray
     open: FloatArray
     high: FloatArray
     low: FloatArray
     close: FloatArray
     adj_close: FloatArray | None
+    factor: FloatArray | None
+    spread: FloatArray | None
     volume: FloatArray
 
     def __len__(self) -> int:
         return len(self.time)
 
-    def label(self, row: int) -> str | None:
-        """Return the ISO date (daily) or instant of a row; None where it cannot be read."""
-        return iso(self.time[row], self.daily)
+    @property
+    def daily(self) -> bool:
+        return self.kind == "daily"
+
+    def label(self, place: int) -> str | None:
+        """Return the ISO date (daily) or instant of the row at a place; None where it cannot be read."""
+        return iso(self.time[place], self.daily)
+
+    def kept(self, places: IntArray) -> ParsedTable:
+        """Return the rows at some places; each keeps its received number."""
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        part: dict[str, Any] = {name: column[places] for name, column in columns.items() if isinstance(column, np.ndarray)}
+        return replace(self, **part)
 
 
 def iso(time: np.datetime64, daily: bool) -> str | None:
@@ -58,92 +86,139 @@ def iso(time: np.datetime64, daily: bool) -> str | None:
     return str(time.astype("datetime64[D]")) if daily else f"{time.astype('datetime64[s]')}Z"
 
 
-def parse_table(frame: pd.DataFrame, timeframe: str) -> tuple[ParsedTable | None, list[Finding]]:
+def parse_table(frame: pd.DataFrame, timeframe: str, tz: str | None = None) -> tuple[ParsedTable | None, list[Problem]]:
     """Read a received table.
 
     Args:
-        frame: (n_rows) the columns that `RawSeries` describes; cells may be text, numbers or timestamps.
-        timeframe: `1d`, `1h`, ...
+        frame: (n_rows) the columns that `RawSeries` describes.
+        timeframe: `1d`, `1h`, ..., `published`.
+        tz: IANA name of the zone of times that carry none.
     Returns:
         The columns, and what could not be read. No columns (None) when a required one is absent or there are no rows.
     Raises:
-        DataError: if the timeframe is unknown.
+        DataError: if the timeframe or the zone is unknown.
     """
-    daily = is_daily(timeframe)
-    absent = [name for name in REQUIRED if name not in frame.columns]
-    if absent:
-        have = ", ".join(map(str, frame.columns))
-        return None, [Finding("missing_column", None, None, f"no column {name!r} (there are: {have})") for name in absent]
-    if frame.empty:
-        return None, [Finding("empty", None, None, "there are no rows")]
-    time, findings = _times(frame["time"].tolist(), daily)
+    kind = table_kind(timeframe)
+    price_names = _price_columns(frame, kind)
+    wrong = _of_the_table(frame, ("time", *price_names.values()))
+    if wrong:
+        return None, wrong
+    time, problems = read_times(frame["time"], kind, tz)
+    daily = kind == "daily"
     columns: dict[str, FloatArray] = {}
-    for name in (*PRICES, "adj_close", "volume"):
+    for name in dict.fromkeys((*price_names.values(), *_ADJUSTMENTS, "spread", "volume")):
         if name in frame.columns:
             columns[name], found = _numbers(frame[name], name, time, daily)
-            findings += found
-    adj_close = columns.get("adj_close")
+            problems += found
+    prices = {name: columns[column] for name, column in price_names.items()}
     table = ParsedTable(
-        daily,
+        kind,
+        None if kind == "published" else bar_duration(timeframe),
+        np.arange(len(time)),
         time,
-        columns["open"],
-        columns["high"],
-        columns["low"],
-        columns["close"],
-        adj_close=None if adj_close is None or np.isnan(adj_close).all() else adj_close,
+        **prices,
+        adj_close=_used(columns.get("adj_close")),
+        factor=_used(columns.get("factor")),
+        spread=_used(columns.get("spread")),
         volume=columns.get("volume", np.full(len(time), np.nan)),
     )
-    return table, findings
+    return table, problems
 
 
-def _times(values: list[object], daily: bool) -> tuple[TimeArray, list[Finding]]:
-    read = [_moment(value) for value in values]
-    findings = [Finding("unreadable_time", row, None, _time_complaint(values[row])) for row, moment in enumerate(read) if moment is None]
-    aware = {row: moment.tzinfo is not None for row, moment in enumerate(read) if moment is not None}
-    if daily:
-        first = next(iter(aware.values()), False)
-        odd = [row for row, zoned in aware.items() if zoned != first]
-        code, message = "mixed_time_zones", f"the time {'lacks a' if first else 'has a'} zone, unlike the first row's"
-    else:
-        odd = [row for row, zoned in aware.items() if not zoned]
-        code, message = "naive_time", "an intraday time needs its zone, e.g. 2024-03-01T14:30:00Z"
-    findings += [Finding(code, row, str(values[row]), message) for row in odd]
-    plain = [None if moment is None else _plain(moment, daily) for moment in read]
-    return np.array(plain, dtype="datetime64[us]").astype("datetime64[ns]"), findings
+def _price_columns(frame: pd.DataFrame, kind: TableKind) -> dict[str, str]:
+    """Return which column of the frame each price is read from."""
+    if kind != "published":
+        return {name: name for name in PRICES}
+    return dict.fromkeys(PRICES, "close" if "close" in frame.columns and VALUE not in frame.columns else VALUE)
 
 
-def _moment(value: object) -> datetime | None:
-    if value is pd.NaT:
+def _of_the_table(frame: pd.DataFrame, required: tuple[str, ...]) -> list[Problem]:
+    have = ", ".join(map(str, frame.columns))
+    absent = [name for name in dict.fromkeys(required) if name not in frame.columns]
+    if absent:
+        return [table_problem("missing_column", f"no column {name!r} (there are: {have})") for name in absent]
+    if frame.empty:
+        return [table_problem("empty", "there are no rows")]
+    if set(_ADJUSTMENTS) <= set(frame.columns):
+        return [table_problem("two_adjustments", "both adj_close and factor say how prices are adjusted; leave one out")]
+    return []
+
+
+def _used(column: FloatArray | None) -> FloatArray | None:
+    return None if column is None or np.isnan(column).all() else column
+
+
+def _numbers(column: pd.Series, name: str, time: TimeArray, daily: bool) -> tuple[FloatArray, list[Problem]]:
+    """Return a column's numbers, NaN where there is none, and the cells that should have one."""
+    values, blank, cell_at = _read_numbers(column)
+    infinite = np.isinf(values)
+    if infinite.any():
+        values = np.where(infinite, np.nan, values)
+    lost = np.isnan(values)
+    problems: list[Problem] = []
+    if not lost.any():
+        return values, problems
+    for code, mask, severity, message in _losses(name, lost, blank, cell_at):
+        rows = np.flatnonzero(mask)
+        if len(rows):
+            problems.append(Problem(code, rows, _teller(rows, time, daily, message), severity))
+    return values, problems
+
+
+def _losses(name: str, lost: BoolArray, blank: BoolArray, cell_at: CellAt) -> list[tuple[str, BoolArray, str, CellAt]]:
+    """Return code, rows, severity and message of what was no number."""
+    found: list[tuple[str, BoolArray, str, CellAt]] = [
+        ("not_a_number", lost & ~blank, "error", lambda row: f"{name} {cell_at(row)!r} is not a finite number")
+    ]
+    all_lost = bool(lost.all())
+    if name == "volume" and not all_lost:
+        found.append(("missing_volume", lost & blank, "warning", lambda _: "the volume is missing"))
+    elif name not in _MAY_MISS_CELLS and not (name in _ADJUSTMENTS and all_lost):
+        found.append(("missing_price", lost & blank, "error", lambda _: f"{name} is missing"))
+    return found
+
+
+def _teller(rows: IntArray, time: TimeArray, daily: bool, message: CellAt) -> Callable[[int], tuple[str | None, str]]:
+    return lambda k: (iso(time[rows[k]], daily), str(message(int(rows[k]))))
+
+
+def _read_numbers(column: pd.Series) -> tuple[FloatArray, BoolArray, CellAt]:
+    """Return numbers (NaN where none), which cells are blank, and how to look at a cell."""
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        return values, np.isnan(values), lambda row: column.iloc[row]
+    text = text_of(column)
+    if text is None:
+        return _of_cells(column.tolist())
+    values = None if pc.any(pc.equal(text, "")).as_py() else _of_numbers_alone(text)
+    if values is None:
+        text = trimmed(text)
+        values = _of_mixed_text(text)
+    return values, np.asarray(pc.equal(text, "")), lambda row: column.iloc[row]
+
+
+def _of_numbers_alone(text: pa.Array) -> FloatArray | None:
+    """Return the numbers of a column of text, or None where a cell is none."""
+    try:
+        text.slice(0, 1).cast(pa.float64())
+        values: FloatArray = text.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:
         return None
-    if isinstance(value, pd.Timestamp):
-        value = value.to_pydatetime(warn=False)
-    if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - a session date has no zone
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value.strip())
-        except ValueError:
-            return None
-    return value if isinstance(value, datetime) and value.year in _YEARS else None
+    return values
 
 
-def _plain(moment: datetime, daily: bool) -> datetime:
-    """The date as written for a session, whatever its zone; the UTC instant otherwise."""
-    if daily:
-        return moment.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
-    return (moment.astimezone(UTC) if moment.tzinfo else moment).replace(tzinfo=None)
+def _of_mixed_text(text: pa.Array) -> FloatArray:
+    plain = pc.match_substring_regex(text, _NUMBER)
+    values = np.full(len(text), np.nan)
+    values[np.asarray(plain)] = text.filter(plain).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    others = np.flatnonzero(~np.asarray(plain) & ~np.asarray(pc.equal(text, "")))
+    values[others] = [_number(cell) for cell in text.take(pa.array(others)).to_pylist()]
+    return values
 
 
-def _time_complaint(value: object) -> str:
-    return f"{value!r} is no ISO 8601 time, e.g. 2024-03-01 or 2024-03-01T14:30:00Z"
-
-
-def _numbers(column: pd.Series, name: str, time: TimeArray, daily: bool) -> tuple[FloatArray, list[Finding]]:
-    cells = column.tolist()
+def _of_cells(cells: list[object]) -> tuple[FloatArray, BoolArray, CellAt]:
     values = np.array([_number(cell) for cell in cells], dtype=np.float64)
-    values[np.isinf(values)] = np.nan
-    problems = _unreadable(cells, values, name)
-    return values, [Finding(code, row, iso(time[row], daily), message, severity) for code, row, message, severity in problems]
+    return values, np.array([_is_blank(cell) for cell in cells], dtype=np.bool_), lambda row: cells[row]
 
 
 def _number(cell: object) -> float:
@@ -155,17 +230,5 @@ def _number(cell: object) -> float:
     return float(cell) if isinstance(cell, int | float) else math.nan
 
 
-def _unreadable(cells: list[object], values: FloatArray, name: str) -> Iterator[tuple[str, int, str, str]]:
-    """Yield code, row, message, severity of every cell that gave no number."""
-    rows = np.flatnonzero(np.isnan(values))
-    optional = name in ("adj_close", "volume") and len(rows) == len(values)
-    for row in map(int, rows):
-        cell = cells[row]
-        blank = cell is None or (isinstance(cell, float) and math.isnan(cell)) or (isinstance(cell, str) and not cell.strip())
-        if not blank:
-            yield "not_a_number", row, f"{name} {cell!r} is not a finite number", "error"
-        elif name == "volume":
-            if not optional:
-                yield "missing_volume", row, "the volume is missing", "warning"
-        elif not optional:
-            yield "missing_price", row, f"{name} is missing", "error"
+def _is_blank(cell: object) -> bool:
+    return cell is None or (isinstance(cell, float) and math.isnan(cell)) or (isinstance(cell, str) and not cell.strip())

@@ -17,9 +17,9 @@ import numpy as np
 
 from nullalpha.core.artifacts import ArtifactStore
 from nullalpha.core.errors import NotFoundError, SealedZoneError
-from nullalpha.data.bars import Bars
+from nullalpha.data.bars import Bars, SessionTable
 from nullalpha.data.intervals import ZoneName, Zones, iso_day, propose_zones
-from nullalpha.data.slices import write_slice
+from nullalpha.data.slices import OPTIONAL_COLUMNS, PRICE_COLUMNS, write_slice
 from nullalpha.data.snapshots import Snapshot
 
 if TYPE_CHECKING:  # its pandas and pyarrow are not needed to hold zones
@@ -197,5 +197,10 @@ def _require_record(ledger_id: str, zone: ZoneName) -> None:
 
 
 def _copied(bars: Bars) -> Bars:
-    prices = (column.copy() for column in (bars.open, bars.high, bars.low, bars.close, bars.volume))
-    return Bars(bars.instrument, bars.timeframe, bars.time.copy(), *prices)
+    sessions = bars.sessions
+    return replace(
+        bars,
+        **{name: getattr(bars, name).copy() for name in ("time", *PRICE_COLUMNS)},
+        **{name: getattr(bars, name).copy() for name in OPTIONAL_COLUMNS if getattr(bars, name) is not None},
+        sessions=None if sessions is None else SessionTable(sessions.open.copy(), sessions.close.copy()),
+    )

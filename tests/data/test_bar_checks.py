@@ -133,6 +133,58 @@ def test_a_split_that_the_adjusted_close_accounts_for_is_no_jump(frame: pd.DataF
     assert [finding.code for finding in check_frame(frame.drop(columns="adj_close"), "XNYS", "1d")] == ["jump"]
 
 
+@pytest.mark.parametrize(
+    ("ratio", "named"),
+    [
+        (0.5, "2:1"),
+        (0.49, "2:1"),
+        (0.3333, "3:1"),
+        (0.6667, "3:2"),
+        (0.4, "5:2"),
+        (0.05, "20:1"),
+        (2.0, "1:2"),
+        (1.5, "2:3"),
+        (9.8, "1:10"),
+        (0.575, None),
+    ],
+)
+def test_a_jump_close_to_a_split_is_named_after_it(frame: pd.DataFrame, ratio: float, named: str | None) -> None:
+    frame[["open", "high", "low", "close"]] = 10.0
+    frame.loc[3:, ["open", "high", "low", "close"]] = 10.0 * ratio
+    (finding,) = check_frame(frame, "XNYS", "1d")
+    assert (finding.code, finding.row) == ("jump", 3)
+    assert (f"a {named} split" if named else "; a split") in finding.message
+
+
+def test_an_ask_below_the_bid_is_an_error_and_an_unknown_spread_is_none(frame: pd.DataFrame) -> None:
+    frame["spread"] = [0.01, 0.0, math.nan, 0.02, -0.01, 0.01]
+    (finding,) = check_frame(frame, "XNYS", "1d")
+    assert (finding.code, finding.row, finding.severity) == ("negative_spread", 4, "error")
+    frame["spread"] = ["0.01", "0", "", "0.02", "wide", "0.01"]
+    assert [(finding.code, finding.row) for finding in check_frame(frame, "XNYS", "1d")] == [("not_a_number", 4)]
+
+
+@pytest.mark.parametrize(("factor", "code"), [(0.0, "non_positive_price"), (math.nan, "missing_price"), (-1.0, "non_positive_price")])
+def test_a_factor_that_is_none_is_an_error(frame: pd.DataFrame, factor: float, code: str) -> None:
+    frame["factor"] = [1.0, 1.0, factor, 1.0, 1.0, 1.0]
+    assert [(finding.code, finding.row) for finding in check_frame(frame, "XNYS", "1d")] == [(code, 2)]
+
+
+def test_two_ways_of_adjusting_are_one_too_many(frame: pd.DataFrame) -> None:
+    found = check_frame(frame.assign(factor=1.0, adj_close=frame["close"]), "XNYS", "1d")
+    assert [(finding.code, finding.row, finding.severity) for finding in found] == [("two_adjustments", None, "error")]
+
+
+def test_a_broken_file_of_many_rows_tells_the_first_thousand_and_how_many_more() -> None:
+    days = np.datetime64("1960-01-01") + np.arange(5000)
+    frame = pd.DataFrame({"time": days.astype(str), "open": "x", "high": 1.0, "low": 1.0, "close": 1.0})
+    found = check_frame(frame, None, "1d")
+    unread = [finding for finding in found if finding.code == "not_a_number"]
+    assert [finding.row for finding in unread] == list(range(1000))
+    assert unread[-1].message == "open 'x' is not a finite number; and 4000 more such rows"
+    assert unread[-2].message == "open 'x' is not a finite number"
+
+
 def test_four_equal_closes_are_not_stale_and_five_are_one_finding(frame: pd.DataFrame) -> None:
     frame.loc[1:4, "close"] = 10.2
     assert check_frame(frame, "XNYS", "1d") == []
@@ -181,8 +233,8 @@ def test_daily_times_with_a_zone_are_the_dates_as_written(frame: pd.DataFrame) -
 
 @pytest.fixture
 def hourly(frame: pd.DataFrame) -> pd.DataFrame:
-    """Closing times of hourly bars on two New York sessions, 2 and 3 January 2024."""
-    hours = ["02T16", "02T17", "02T18", "03T15", "03T16", "03T17"]
+    """Closing times of hourly bars on two New York sessions: the last three of 2 January 2024, the first three of 3 January."""
+    hours = ["02T19", "02T20", "02T21", "03T15", "03T16", "03T17"]
     return frame.assign(time=[f"2024-01-{hour}:00:00Z" for hour in hours])
 
 
@@ -194,17 +246,17 @@ def test_intraday_times_without_a_zone_are_errors(hourly: pd.DataFrame) -> None:
 
 
 def test_intraday_zones_may_differ_because_instants_are_compared(hourly: pd.DataFrame) -> None:
-    hourly.loc[1, "time"] = "2024-01-02T12:00:00-05:00"
+    hourly.loc[1, "time"] = "2024-01-02T15:00:00-05:00"
     assert check_frame(hourly, "XNYS", "1h") == []
-    hourly.loc[1, "time"] = "2024-01-02T11:00:00-05:00"
-    (finding,) = check_frame(hourly, "XNYS", "1h")
-    assert (finding.code, finding.row, finding.time) == ("duplicate_time", 1, "2024-01-02T16:00:00Z")
+    hourly.loc[1, "time"] = "2024-01-02T14:00:00-05:00"
+    (finding,) = (finding for finding in check_frame(hourly, "XNYS", "1h") if finding.severity == "error")
+    assert (finding.code, finding.row, finding.time) == ("duplicate_time", 1, "2024-01-02T19:00:00Z")
 
 
 def test_intraday_bars_outside_the_session_and_absent_sessions_are_warnings(hourly: pd.DataFrame) -> None:
     hourly.loc[2, "time"] = "2024-01-02T22:00:00Z"
-    (night,) = check_frame(hourly, "XNYS", "1h")
-    assert (night.code, night.row) == ("not_a_session", 2)
+    night = [(finding.code, finding.row, finding.time) for finding in check_frame(hourly, "XNYS", "1h")]
+    assert night == [("missing_bars", 1, "2024-01-02T21:00:00Z"), ("not_a_session", 2, "2024-01-02T22:00:00Z")]
     hourly["time"] = hourly["time"].str.replace("01-03", "01-04")
     codes = {(finding.code, finding.row, finding.time) for finding in check_frame(hourly, "XNYS", "1h")}
     assert ("missing_sessions", 3, "2024-01-03") in codes
@@ -212,7 +264,7 @@ def test_intraday_bars_outside_the_session_and_absent_sessions_are_warnings(hour
 
 def test_an_evening_open_belongs_to_the_session_of_the_next_day(hourly: pd.DataFrame) -> None:
     hourly["time"] = [f"2024-01-{hour}:00:00Z" for hour in ("02T23", "03T01", "03T14", "03T20", "03T23", "04T02")]
-    assert check_frame(hourly, "CMES", "1h") == []
+    assert {finding.code for finding in check_frame(hourly, "CMES", "1h")} == {"missing_bars"}
 
 
 @pytest.mark.parametrize("timeframe", ["", "daily", "1w", "0m", "24h", "1.5h", "-1h"])

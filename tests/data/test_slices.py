@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,8 @@ from safetensors.numpy import load
 from nullalpha.core.artifacts import ArtifactStore
 from nullalpha.core.errors import ArtifactError
 from nullalpha.core.fingerprint import sha256_hex
-from nullalpha.data.bars import Bars
-from nullalpha.data.slices import decode_bars, encode_bars, read_slice, write_slice
+from nullalpha.data.bars import Bars, SessionTable
+from nullalpha.data.slices import decode_bars, encode_bars, hash_bars, read_slice, write_slice
 
 COLUMNS = ("time", "open", "high", "low", "close", "volume")
 
@@ -56,6 +57,38 @@ def test_all_that_bars_are_is_in_the_hash() -> None:
     hourly = Bars("ACME", "1h", bars.time, *(values[:, column] for column in range(5)))
     others = [shifted, hourly, bars_of(values, "ACMF"), bars.slice(0, 1), *(bars_of(values + 1e-12 * np.eye(2, 5, k)) for k in range(5))]
     assert len({encode_bars(other) for other in [bars, *others]}) == 10
+
+
+def with_everything() -> Bars:
+    plain = bars_of(np.arange(1.0, 16.0).reshape(3, 5))
+    opens = np.array(["2024-01-02T14:30", "2024-01-03T14:30"], dtype="datetime64[ns]")
+    table = SessionTable(opens, opens + np.timedelta64(390, "m"))
+    return replace(plain, spread=np.array([0.1, np.nan, 0.0]), factor=np.array([0.5, 1.0, 1.0]), sessions=table)
+
+
+def test_spread_factor_and_sessions_survive_their_bytes() -> None:
+    bars = with_everything()
+    again = decode_bars(encode_bars(bars))
+    assert again.sessions is not None
+    assert bars.sessions is not None
+    for ours, theirs in ((again, bars), (again.sessions, bars.sessions)):
+        for name in vars(theirs):
+            if isinstance(getattr(theirs, name), np.ndarray):
+                np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
+    assert encode_bars(again) == encode_bars(bars)
+    assert set(load(encode_bars(bars))) == {*COLUMNS, "spread", "factor", "session_open", "session_close"}
+
+
+def test_what_bars_do_not_have_is_not_in_their_bytes_and_what_they_have_is_in_the_hash() -> None:
+    bars = with_everything()
+    parts = {name: replace(bars, **{name: None}) for name in ("spread", "factor", "sessions")}
+    assert bars.sessions is not None
+    later = SessionTable(bars.sessions.open, bars.sessions.close + np.timedelta64(1, "ns"))
+    others = [bars, *parts.values(), replace(bars, sessions=later), replace(bars, factor=np.array([0.5, 1.0, 0.9]))]
+    assert len({encode_bars(other) for other in others}) == len(others)
+    plain = replace(bars, spread=None, factor=None, sessions=None)
+    assert encode_bars(plain) == encode_bars(bars_of(np.arange(1.0, 16.0).reshape(3, 5)))
+    assert hash_bars(bars, {"declared": "x"}) == sha256_hex(encode_bars(bars, {"declared": "x"}))
 
 
 def test_zeros_and_gaps_have_one_form() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nullalpha.agents.port import DesignContext
-from nullalpha.engines.features.indicators.registry import VOCABULARY
+from nullalpha.engines.features.indicators.registry import DRAFT_VOCABULARY
 
 
 def design_context(**changes: object) -> DesignContext:
@@ -13,6 +13,6 @@ def design_context(**changes: object) -> DesignContext:
         "generation": 0,
         "instruments": ("SPX", "IXIC"),
         "timeframe": "1d",
-        "vocabulary": VOCABULARY,
+        "vocabulary": DRAFT_VOCABULARY,
     }
     return DesignContext(**{**fields, **changes})  # type: ignore[arg-type]
