@@ -40,8 +40,8 @@ NO_GPU := $(foreach p,cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas n
 	nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 \
 	nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx triton,--no-emit-package $(p))
 lock:
-	uv pip compile pyproject.toml --universal --python-version 3.11 $(NO_GPU) --no-annotate --no-header -q -o requirements.lock
 	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 $(NO_GPU) --no-annotate --no-header -q -o requirements-test.lock
+	uv pip compile pyproject.toml --universal --python-version 3.11 $(NO_GPU) --no-annotate --no-header -q -c requirements-test.lock -o requirements.lock
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -21,7 +21,7 @@ from nullalpha.strategy.vocabulary import IndicatorSignature
 
 MAX_LESSONS = 8
 MAX_TRIALS_SHOWN = 5
-MAX_INDICATORS = 60
+MAX_INDICATORS = 120
 _HUES = 2**31
 
 

@@ -10,13 +10,13 @@ from typing import Literal
 from nullalpha.agents.port import DesignContext, DesignParameters, TrialOutcome
 from nullalpha.agents.space import THRESHOLD_STEP_HUNDREDTHS
 from nullalpha.strategy.draft import MAX_DRAFT_RULES, Draft, DraftCondition, DraftFeature, DraftRule
+from nullalpha.strategy.drafting import STANDARDISED_UNITS, draft_unit
 from nullalpha.strategy.vocabulary import IndicatorSignature
 
 Level = Literal["low", "middle", "high"]
 Side = Literal["long", "short"]
 UNUSED_PERIOD = 2
 PRIOR_PASSED, PRIOR_JUDGED = 0.5, 10
-_ALWAYS_STANDARDISED = ("price", "volume", "signed_volume")
 _PASSED_OVER = ("hypothesis", "prediction_excess_sharpe_hundredths", "prediction_pass_percent")
 PLAIN_FIELDS = (
     "set_shape", "model", "train_sets", "label", "horizon_bars", "allow_short", "sizing", "annual_volatility_percent",
@@ -94,7 +94,7 @@ def _feature(p: DesignParameters, slot: int, context: DesignContext) -> DraftFea
     return DraftFeature(
         indicator=signature.name,
         period=_period(signature, int(p[f"period_{slot}"])),
-        standardised=bool(p[f"standardised_{slot}"]) or signature.unit in _ALWAYS_STANDARDISED,
+        standardised=bool(p[f"standardised_{slot}"]) or draft_unit(signature) in STANDARDISED_UNITS,
     )
 
 

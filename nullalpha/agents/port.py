@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from nullalpha.strategy.draft import Draft
-from nullalpha.strategy.vocabulary import Vocabulary
+from nullalpha.strategy.drafting import draftable
+from nullalpha.strategy.vocabulary import BAR_FIELD_COLUMNS, Vocabulary
 
 Verdict = Literal["reject", "iterate", "shortlist"]
 DesignParameter = str | int | float | bool
@@ -56,7 +57,7 @@ class DesignContext:
         campaign_seed, generation, attempt: make the seed; `attempt` counts re-asks after a duplicate or an invalid draft.
         instruments: symbols that a draft may name, in the campaign's order.
         timeframe: of the bars, e.g. `1d`.
-        vocabulary: the indicators of the language.
+        vocabulary: the indicators to choose from.
         history: this campaign's finished trials, in the ledger's order.
         recalled: earlier campaigns' best and worst, from memory.
         lessons: sentences learned from earlier campaigns; quoted data wherever a model reads them.
@@ -113,4 +114,9 @@ class Designer(Protocol):
 
 def usable_indicators(context: DesignContext) -> tuple[str, ...]:
     """Return the names of the indicators that the context's instruments can feed, sorted."""
-    return tuple(name for name in sorted(context.vocabulary) if context.has_volume or "volume" not in context.vocabulary[name].inputs)
+    found = []
+    for name, signature in sorted(context.vocabulary.items()):
+        columns = {*signature.inputs, *(column for field in signature.series for column in BAR_FIELD_COLUMNS[field])}
+        if draftable(signature) and "spread" not in columns and (context.has_volume or "volume" not in columns):
+            found.append(name)
+    return tuple(found)

@@ -13,9 +13,10 @@ from nullalpha.app.lab import code_version
 from nullalpha.core.campaign import CampaignConfig
 from nullalpha.core.clock import utc_now
 from nullalpha.core.egress import EGRESS_SWITCHES, SAFETY_SWITCHES
-from nullalpha.core.errors import RefusedError, SettingsError
+from nullalpha.core.errors import NotFoundError, RefusedError, SettingsError
 from nullalpha.core.ids import new_id
 from nullalpha.core.settings import SETTINGS_FILE
+from nullalpha.data.timeframes import PUBLISHED
 from nullalpha.data.zones import BarStore, Zones, propose_zones
 from nullalpha.engines.protocol import Protocol, Span, walk_forward
 from nullalpha.llm.endpoint import refuse_remote
@@ -73,7 +74,8 @@ def create_campaign(lab: Lab, config: CampaignConfig) -> str:
     """
     if config.designer == "llm":
         refuse_remote(endpoint_of(lab.settings.model, config.model, config.api_base))
-    snapshots = [lab.catalogue.latest(symbol, config.timeframe) for symbol in config.instruments]
+    snapshots = [_traded(lab, symbol, config.timeframe) for symbol in config.instruments]
+    read = [_read_alone(lab, symbol, config.timeframe) for symbol in config.reads if symbol not in config.instruments]
     settings = lab.settings.research
     protocol = Protocol(k_best=settings.k_best, q=settings.q)
     proposed = _zones(lab, snapshots)
@@ -82,7 +84,7 @@ def create_campaign(lab: Lab, config: CampaignConfig) -> str:
         bars = view.bars(snapshot.instrument.symbol, snapshot.timeframe)
         walk_forward(protocol, Span("search", proposed.search_start, proposed.validation_start), bars)
     version, zones = lab.stores.looks.set_zones(proposed)
-    facts = [asdict(s.instrument) for s in snapshots]
+    facts = [asdict(s.instrument) for s in (*snapshots, *read)]
     campaign_id = new_id("c", utc_now())
     lab.stores.campaigns.create(
         campaign_id,
@@ -90,10 +92,32 @@ def create_campaign(lab: Lab, config: CampaignConfig) -> str:
         protocol=asdict(protocol),
         protocol_hash=protocol.hash(asdict(zones), config.timeframe, facts),
         zones_version=version,
-        data=[_data_ref(s) for s in snapshots],
+        data=[_data_ref(s) for s in (*snapshots, *read)],
         code_version=code_version(),
     )
     return campaign_id
+
+
+def _traded(lab: Lab, symbol: str, timeframe: str) -> Snapshot:
+    snapshot = lab.standing(symbol, timeframe)
+    if not snapshot.instrument.tradable:
+        raise RefusedError(
+            f"{symbol} is an outside series, which nothing trades",
+            path="instruments",
+            value=symbol,
+            suggestion=f"read it in a feature: {{indicator: level, of: {symbol}}}",
+        )
+    return snapshot
+
+
+def _read_alone(lab: Lab, symbol: str, timeframe: str) -> Snapshot:
+    """Return the snapshot of an instrument that features read: bars of the campaign's timeframe or, of an outside series, what came out."""
+    try:
+        return lab.standing(symbol, timeframe)
+    except NotFoundError:
+        if not any((s.instrument.symbol, s.timeframe) == (symbol, PUBLISHED) for s in lab.catalogue.snapshots()):
+            raise
+        return lab.standing(symbol, PUBLISHED)
 
 
 def queue_again(lab: Lab, campaign_id: str) -> None:
@@ -185,6 +209,7 @@ def _refuse_moved_zones(zones: Zones, validation_from: str | None, lockbox_from:
 def _data_ref(snapshot: Snapshot) -> dict[str, Any]:
     return {
         "instrument": snapshot.instrument.symbol,
+        "timeframe": snapshot.timeframe,
         "snapshot": snapshot.id,
         "first": snapshot.first[:10],
         "last": snapshot.last[:10],

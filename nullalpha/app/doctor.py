@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MIN_FREE_BYTES = 2 * 1024**3
 WAL_RESET_FIXED = (3, 51, 3)
-NEEDED = ("numpy", "numba", "TA-Lib", "torch", "arch", "optuna", "langgraph", "sqlalchemy", "chromadb", "litellm", "mcp")
+NEEDED = ("numpy", "numba", "duckdb", "torch", "arch", "optuna", "langgraph", "sqlalchemy", "chromadb", "litellm", "mcp")
 
 
 class Check(BaseModel):

@@ -31,6 +31,7 @@ from nullalpha.operations.lease import HomeLease
 from nullalpha.operations.pool import WorkerPool
 from nullalpha.operations.service import Operations
 from nullalpha.strategy.compile import compile_strategy
+from nullalpha.strategy.structure import structure_of
 from nullalpha.strategy.validate import parse_strategy
 
 if TYPE_CHECKING:
@@ -166,7 +167,9 @@ class PersonRuns:
     def run(self, document: Mapping[str, Any], actor: str, seed: int) -> str:
         spec, warnings = parse_strategy(document, self._lab.vocabulary)
         plan = compile_strategy(spec, self._lab.vocabulary)
-        config = CampaignConfig(instruments=plan.instruments, timeframe=plan.timeframe, trials=1, designer="person", seed=seed)
+        config = CampaignConfig(
+            instruments=plan.instruments, reads=plan.other_instruments, timeframe=plan.timeframe, trials=1, designer="person", seed=seed
+        )
         campaign_id = create_campaign(self._lab, config)
         context = build_context(self._lab, campaign_id, InlineExecutor(self._lab.artifacts), _Nobody(), lambda: False)
         campaigns, experiment_id = self._lab.stores.campaigns, derived_id("e", campaign_id, 0, 0, 0)
@@ -186,6 +189,7 @@ class PersonRuns:
             instruments=list(plan.instruments),
             document=dict(document),
             issues=[asdict(issue) for issue in warnings],
+            structure=structure_of(plan),
         )
         self._lab.stores.experiments.register([design])
         began = time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -18,12 +19,16 @@ from nullalpha.strategy.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from nullalpha.data.catalogue import Catalogue
+    from nullalpha.data.connect.config import ConnectConfig
+    from nullalpha.data.instrument_book import InstrumentBook
+    from nullalpha.data.snapshots import Snapshot
     from nullalpha.memory.stores import Stores
     from nullalpha.tools.desk import Desk
     from nullalpha.tools.door import ToolDoor
 
+INSTRUMENTS_FILE = "instruments.yaml"
 _COMPUTING = ("agents", "core", "data", "engines", "graphs", "strategy")
-_COMPUTING_LIBRARIES = ("TA-Lib", "arch", "numba", "numpy", "optuna", "scipy", "torch")
+_COMPUTING_LIBRARIES = ("arch", "numba", "numpy", "optuna", "scipy", "torch")
 
 
 class Lab:
@@ -59,9 +64,45 @@ class Lab:
             if self._catalogue is None:
                 self.ensure_home()
                 catalogue = Catalogue(self.home / "data")
-                ensure_samples(catalogue)
+                ensure_samples(catalogue, self.book)
                 self._catalogue = catalogue
             return self._catalogue
+
+    @cached_property
+    def book(self) -> InstrumentBook:
+        """The instruments file: what is traded here and what that costs."""
+        from nullalpha.data.instrument_book import InstrumentBook
+
+        return InstrumentBook(self.home / INSTRUMENTS_FILE)
+
+    def standing(self, symbol: str, timeframe: str) -> Snapshot:
+        """Return the latest snapshot of a series, described as the instruments file describes it now.
+
+        Raises:
+            NotFoundError: if there is none.
+            SettingsError: if the instruments file is broken.
+            RefusedError: if it says of the bars what needs them imported again (another calendar).
+        """
+        snapshot = self.catalogue.latest(symbol, timeframe)
+        described = replace(self.book.describe(snapshot.instrument), source=snapshot.instrument.source)
+        if described == snapshot.instrument:
+            return snapshot
+        return next(s for s in self.catalogue.redescribe(symbol, described) if s.timeframe == timeframe)
+
+    def connect_config(self) -> ConnectConfig:
+        """Return what `data fetch` may be told, from the settings."""
+        from nullalpha.data.connect import config
+        from nullalpha.data.connect.retry import RetryPolicy
+
+        said = self.settings.connect
+        return config.ConnectConfig(
+            yfinance=config.YfinanceConfig(said.yfinance.base_url, cache=str(self.home / "cache" / "yfinance")),
+            alpaca=config.AlpacaConfig(**said.alpaca.model_dump()),
+            fred=config.FredConfig(**said.fred.model_dump()),
+            cftc=config.CftcConfig(**said.cftc.model_dump()),
+            ccxt=config.CcxtConfig(**said.ccxt.model_dump()),
+            retry=RetryPolicy(**said.retry.model_dump()),
+        )
 
     @cached_property
     def artifacts(self) -> ArtifactStore:
@@ -117,6 +158,7 @@ class Lab:
             open_campaigns=lambda: SupervisedCampaigns(self),
             open_runs=self._open_runs,
             open_recollection=self._open_recollection,
+            validation_from=lambda: self.settings.research.validation_from,
         )
 
     def door(self, actor: str, *, person: bool, path_root: Path | None = None) -> ToolDoor:

@@ -32,6 +32,7 @@ DOCUMENT = {
 def main() -> None:
     """Run each job once on invented bars; nothing is kept but compiled code."""
     close_egress()
+    from nullalpha.engines.features.indicators.registry import INDICATORS
     from nullalpha.engines.jobs import attack, evidence, joint_test, population
 
     rng = np.random.default_rng(0)
@@ -40,6 +41,8 @@ def main() -> None:
     bars = Bars("WARM", "1d", time, close, close * 1.01, close * 0.99, close, np.ones(N_BARS))
     instrument = Instrument("WARM", "Warm-up", "XNYS", "USD", "open", 252, Costs(0.0, 0.0, 0.0), "invented").__dict__
     instrument = {**instrument, "costs": {"commission": 0.0, "half_spread_bps": 0.0, "slippage_bps": 0.0}}
+    for indicator in INDICATORS.values():
+        indicator.compute(bars, {})
     with tempfile.TemporaryDirectory() as folder:
         artifacts = ArtifactStore(Path(folder))
         market = {"WARM": {"slice": write_slice(artifacts, bars), "instrument": instrument}}

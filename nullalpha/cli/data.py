@@ -1,4 +1,4 @@
-"""`nullalpha data`: list, show, check, import."""
+"""`nullalpha data`: what there is of bars, what is wrong with them, questions to them; taking them in is `nullalpha.cli.intake`'s."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from nullalpha.cli import intake
 from nullalpha.cli.output import Home, Json, audited, call, emit_json, open_lab, show
 
 app = typer.Typer(help="Bars: what there is, what is wrong with them, and taking in your own.", no_args_is_help=True)
@@ -15,7 +16,7 @@ app = typer.Typer(help="Bars: what there is, what is wrong with them, and taking
 
 @app.command("list")
 def list_(home: Home = None, json: Json = False) -> None:
-    """List the instruments that the lab has bars of."""
+    """List the series that the lab has bars of, as they were last taken in or described."""
     found = call(open_lab(home), "data_list")
     if json:
         emit_json(found)
@@ -23,33 +24,62 @@ def list_(home: Home = None, json: Json = False) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for column in ("instrument", "timeframe", "first", "last", "bars", "fills at", "costs a side", "snapshot"):
+    for column in ("instrument", "kind", "timeframe", "first", "last", "bars", "fills at", "costs a side", "snapshot"):
         table.add_column(column)
     for s in found.snapshots:
+        traded = s.kind != "series"
         side = s.costs["commission"] * 1e4 + s.costs["half_spread_bps"] + s.costs["slippage_bps"]
-        basis = f"{s.fill_basis} of t+1"
-        table.add_row(s.instrument, s.timeframe, s.first, s.last, f"{s.n_bars:,}", basis, f"{side:.1f} bps", s.snapshot[:12])
+        basis, costs = (f"{s.fill_basis} of t+1", f"{side:.1f} bps") if traded else ("not traded", "")
+        kind = s.kind + (", survivors" if s.survivorship else "")
+        table.add_row(s.instrument, kind, s.timeframe, s.first, s.last, f"{s.n_bars:,}", basis, costs, s.snapshot[:12])
     show(table)
 
 
 @app.command("show")
-def show_(instrument: str, timeframe: str = "1d", home: Home = None, json: Json = False) -> None:
-    """Show one instrument: span, costs, fill basis, and where the sealed zones begin."""
-    facts = call(open_lab(home), "data_show", instrument=instrument.upper(), timeframe=timeframe)
+def show_(
+    instrument: str,
+    timeframe: Annotated[str | None, typer.Option(help="By default the daily bars, else what there is.")] = None,
+    plot: Annotated[bool, typer.Option("--plot", help="Also draw the closes of the search zone.")] = False,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Show one instrument: span, costs, fill basis, where its bars came from, and where the sealed zones begin."""
+    lab = open_lab(home)
+    facts = call(lab, "data_show", instrument=instrument.upper(), timeframe=timeframe)
     if json:
         emit_json(facts)
         return
-    for key, value in facts.model_dump(exclude={"zones"}).items():
+    for key, value in {**facts.model_dump(exclude={"zones", "lineage", "costs"}), **facts.costs}.items():
         typer.echo(f"{key:18} {value}")
+    for step in facts.lineage:
+        typer.echo(f"{'made of':18} {step}")
     zones = facts.zones.model_dump() if facts.zones else {"zones": "set by the first campaign"}
     for key, value in zones.items():
         typer.echo(f"{key:18} {value}")
+    if plot:
+        from nullalpha.cli.charts import draw_closes
+        from nullalpha.tools.bars import search_bars
+
+        typer.echo(draw_closes(search_bars(lab.desk("cli", person=True, path_root=Path("/")), facts.instrument, facts.timeframe)))
 
 
 @app.command()
-def check(target: str, timeframe: str = "1d", calendar: str = "XNYS", home: Home = None, json: Json = False) -> int:
-    """Check bars row by row: an instrument by its symbol, or a CSV file. Exit 2 when there are errors."""
-    found = call(open_lab(home), "data_check", target=_absolute(target), timeframe=timeframe, calendar=calendar)
+def check(
+    target: str,
+    timeframe: Annotated[str | None, typer.Option(help="Of a file 1d by default.")] = None,
+    calendar: Annotated[str | None, typer.Option(help="A code of exchange_calendars; of a file XNYS by default.")] = None,
+    column: Annotated[list[str] | None, typer.Option("--column", help="ours=theirs, e.g. close=Last; may be given often.")] = None,
+    tz: Annotated[str | None, typer.Option(help="Zone of times that carry none, e.g. America/New_York.")] = None,
+    bar_time: Annotated[str | None, typer.Option(help="What an intraday time is: the bar's open, or its close (so by default).")] = None,
+    home: Home = None,
+    json: Json = False,
+) -> int:
+    """Check bars row by row: an instrument by its symbol, or a CSV or parquet file. Exit 2 when there are errors."""
+    from nullalpha.app.intake import columns_of
+
+    lab, target = open_lab(home), _absolute(target)
+    columns = columns_of(column) if column else None
+    found = call(lab, "data_check", target=target, timeframe=timeframe, calendar=calendar, columns=columns, tz=tz, bar_time=bar_time)
     if json:
         emit_json(found)
         return 0 if found.ok else 2
@@ -59,64 +89,74 @@ def check(target: str, timeframe: str = "1d", calendar: str = "XNYS", home: Home
     return 0 if found.ok else 2
 
 
-@app.command("import")
-def import_(
-    file: Path,
-    instrument: Annotated[str, typer.Option(help="The symbol to know it by.")],
-    source: Annotated[str, typer.Option("--from", help="The file's form.")] = "csv",
-    timeframe: str = "1d",
-    calendar: str = "XNYS",
-    currency: str = "USD",
-    fill_basis: Annotated[str, typer.Option(help="open: orders fill at the open of t+1; close: at its close.")] = "open",
-    sessions_per_year: int = 252,
-    commission: Annotated[float, typer.Option(help="Fraction of notional a side.")] = 0.0001,
-    half_spread_bps: float = 1.0,
-    slippage_bps: float = 1.0,
-    replace: Annotated[bool, typer.Option("--replace", help="Let these bars stand for a symbol that is there already.")] = False,
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help='One SELECT, e.g. "SELECT year(time), avg(volume) FROM SPX GROUP BY 1 ORDER BY 1".')],
+    rows: Annotated[int, typer.Option("--rows", help="At most so many.")] = 200,
+    seconds: Annotated[float, typer.Option("--seconds", help="Stopped after so many.")] = 10.0,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Take in a CSV of bars; a file with errors imports nothing."""
-    from nullalpha.core.errors import RefusedError, UsageError, nearest
-    from nullalpha.data.instruments import Costs, Instrument
-    from nullalpha.data.sources.registry import FILE_READERS
-
-    if source not in FILE_READERS:
-        raise UsageError(
-            f"there is no source {source!r}", path="--from", value=source, suggestion=f"use {nearest(source, list(FILE_READERS)) or 'csv'}"
-        )
-    if fill_basis not in ("open", "close"):
-        raise UsageError(f"--fill-basis is {fill_basis!r}", path="--fill-basis", value=fill_basis, suggestion="use open or close")
-    costs = Costs(commission, half_spread_bps, slippage_bps)
-    described = Instrument(
-        instrument.upper(), file.stem, calendar, currency, "open" if fill_basis == "open" else "close", sessions_per_year, costs, source
-    )
-    lab = open_lab(home)
-    standing = [s for s in lab.catalogue.snapshots() if s.instrument.symbol == described.symbol]
-    if standing and standing[-1].instrument != described and not replace:
-        raise RefusedError(
-            f"{described.symbol} is there already ({standing[-1].instrument.name}, from {standing[-1].source})",
-            path="--instrument",
-            value=described.symbol,
-            suggestion="choose another symbol, or --replace it for campaigns from now on (earlier ones keep their bars)",
-        )
-    with audited(lab, "data_import", file=str(file), instrument=described.symbol):
-        snapshot = lab.catalogue.ingest(FILE_READERS[source](file, described, timeframe))
-    findings = [asdict(f) for f in snapshot.findings]
-    body = {
-        "instrument": snapshot.instrument.symbol,
-        "timeframe": snapshot.timeframe,
-        "snapshot": snapshot.id,
-        "n_bars": snapshot.n_bars,
-        "first": snapshot.first,
-        "last": snapshot.last,
-        "findings": findings,
-    }
+    """Ask the bars of the search zone in SQL. Relations: SPX (daily), SPX_1h, ..., and snapshots, which lists them."""
+    answer = call(open_lab(home), "data_query", sql=sql, max_rows=rows, seconds=seconds)
     if json:
-        emit_json({"snapshots": [body]})
+        emit_json(answer)
         return
-    span = f"{snapshot.first[:10]} to {snapshot.last[:10]}"
-    typer.echo(f"{snapshot.instrument.symbol}: {snapshot.n_bars} bars, {span}, {len(findings)} warnings")
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for column in answer.columns:
+        table.add_column(Text(column))
+    for row in answer.rows:
+        cells = ("" if value is None else f"{value:.10g}" if isinstance(value, float) else str(value) for value in row)
+        table.add_row(*map(Text, cells))
+    show(table)
+    if answer.truncated:
+        typer.echo(f"(there are more than {rows} rows; --rows N shows more)", err=True)
+    typer.echo(f"(bars known before {answer.bars_before}: the search zone)", err=True)
+
+
+app.command("import")(intake.import_)
+app.command()(intake.fetch)
+app.command()(intake.synth)
+app.command()(intake.resample)
+
+
+@app.command("instruments")
+def instruments_(
+    symbol: Annotated[str | None, typer.Argument(help="One instrument; all by default.")] = None,
+    changes: Annotated[list[str] | None, typer.Option("--set", help="field=value, e.g. slippage_bps=2 or calendar=XLON.")] = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Print the instruments file, or change what it says of an instrument; changes hold for campaigns that begin later."""
+    from nullalpha.app.descriptions import describe_instrument, instrument_changes, instruments
+    from nullalpha.core.errors import NotFoundError, UsageError, nearest
+
+    lab = open_lab(home)
+    name = None if symbol is None else symbol.upper()
+    if changes:
+        if name is None:
+            raise UsageError("--set needs an instrument", path="SYMBOL", suggestion="nullalpha data instruments SPX --set slippage_bps=2")
+        with audited(lab, "data_instruments", instrument=name, changes=changes):
+            describe_instrument(lab, name, instrument_changes(changes))
+    known = instruments(lab)
+    if name is not None and name not in known:
+        near = nearest(name, list(known))
+        fix = f"did you mean {near}?" if near else f"there is {', '.join(known)}"
+        raise NotFoundError(f"there is no instrument {name!r}", path="SYMBOL", value=symbol, suggestion=fix)
+    chosen = known if name is None else {name: known[name]}
+    if json:
+        emit_json({"file": str(lab.book.path), "instruments": [{**asdict(one), "in_file": listed} for one, listed in chosen.values()]})
+        return
+    typer.echo(f"# {lab.book.path}")
+    for one, listed in chosen.values():
+        fields = asdict(one)
+        costs = fields.pop("costs")
+        typer.echo(f"{fields.pop('symbol')}:" + ("" if listed else "   # as its source describes it"))
+        for key, value in {**fields, **costs}.items():
+            typer.echo(f"  {key}: {value}")
 
 
 def _absolute(target: str) -> str:

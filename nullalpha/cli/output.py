@@ -24,8 +24,8 @@ Home = Annotated[Path | None, typer.Option("--home", help="The lab's folder; def
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 
 PIPE_WIDTH = 240
-_ON_THE_COMMAND_LINE = {"k": "-k", "document": "FILE", "campaign_id": "the campaign"} | {
-    name: name.upper() for name in ("id", "ids", "query", "instrument", "target")
+_ON_THE_COMMAND_LINE = {"k": "-k", "document": "FILE", "campaign_id": "the campaign", "max_rows": "--rows", "columns": "--column"} | {
+    name: name.upper() for name in ("id", "ids", "query", "instrument", "target", "sql")
 }
 """What arguments of tools are called on the command line, where that is not `--name`."""
 
@@ -131,6 +131,18 @@ def read_file(path: Path) -> str:
         raise UsageError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}", path="file", value=path) from error
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", path="file", value=path) from error
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a text file.
+
+    Raises:
+        UsageError: if it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}", path="file", value=path) from error
 
 
 def number(value: float | None, digits: int = 2) -> str:

@@ -20,6 +20,7 @@ class CampaignConfig(BaseModel):
 
     brief: str = Field(default="", max_length=2000, description="what to look for, in words; designers that read use it")
     instruments: tuple[str, ...] = Field(default=("SPX", "IXIC"), min_length=1, max_length=50)
+    reads: tuple[str, ...] = Field(default=(), max_length=50, description="instruments that features may read and nothing trades")
     timeframe: str = "1d"
     trials: int = Field(default=24, ge=1, le=100_000)
     designer: AnyDesigner = Field(default="search", description="`person`: a campaign of one strategy that somebody wrote; never validated")

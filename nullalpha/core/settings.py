@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -48,6 +48,59 @@ class ResearchSettings(_Section):
     lockbox_from: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
 
 
+class YfinanceSettings(_Section):
+    base_url: str | None = None
+
+
+class AlpacaSettings(_Section):
+    """`key_env` and `secret_env` name environment variables; credentials are never stored."""
+
+    base_url: str | None = None
+    key_env: str = "NULLALPHA_ALPACA_KEY"
+    secret_env: str = "NULLALPHA_ALPACA_SECRET"
+    adjustment: Literal["raw", "split", "dividend", "all"] = "all"
+    feed: Literal["iex", "sip", "delayed_sip", "otc"] | None = None
+
+
+class FredSettings(_Section):
+    base_url: str | None = None
+    key_env: str = "NULLALPHA_FRED_KEY"
+    revisions: bool = False
+    release_time: str | None = None
+    lag_days: int | None = Field(default=None, ge=0, le=1000)
+
+
+class CftcSettings(_Section):
+    base_url: str | None = None
+    token_env: str = "NULLALPHA_CFTC_TOKEN"
+
+
+class CcxtSettings(_Section):
+    base_url: str | None = None
+    exchange: str = "coinbase"
+
+
+class RetrySettings(_Section):
+    """How long `data fetch` insists, in seconds; what each means stands in `nullalpha.data.connect.retry`."""
+
+    tries: int = Field(default=5, ge=1, le=20)
+    first_wait: float = Field(default=1.0, ge=0, le=60)
+    longest_wait: float = Field(default=60.0, gt=0, le=600)
+    deadline: float = Field(default=180.0, gt=0, le=3600)
+    request_timeout: float = Field(default=30.0, gt=0, le=600)
+
+
+class ConnectSettings(_Section):
+    """Services that `data fetch` may ask, each only when it is named; nothing else of the lab uses a network."""
+
+    yfinance: YfinanceSettings = YfinanceSettings()
+    alpaca: AlpacaSettings = AlpacaSettings()
+    fred: FredSettings = FredSettings()
+    cftc: CftcSettings = CftcSettings()
+    ccxt: CcxtSettings = CcxtSettings()
+    retry: RetrySettings = RetrySettings()
+
+
 class Settings(BaseSettings):
     """All settings. `NULLALPHA_DEVICE=cpu` or `NULLALPHA_MODEL__NAME=...` override the file."""
 
@@ -57,6 +110,7 @@ class Settings(BaseSettings):
     device: str = Field(default="auto", pattern="^(auto|cpu|cuda|mps)$")
     model: ModelSettings = ModelSettings()
     research: ResearchSettings = ResearchSettings()
+    connect: ConnectSettings = ConnectSettings()
 
     toml_path: ClassVar[Path | None] = None
 

@@ -14,22 +14,25 @@ import numpy as np
 
 from nullalpha.core.errors import NotFoundError, NullAlphaError, TrainingDivergedError, UsageError
 from nullalpha.core.fingerprint import derive_seed
-from nullalpha.data.bars import Bars, FloatArray, IntArray
+from nullalpha.data.bars import Bars, FloatArray
 from nullalpha.data.instruments import Instrument
+from nullalpha.engines.backtest.carry import roll_carry
 from nullalpha.engines.backtest.decision import ExitDistances, exit_distances, target_positions
 from nullalpha.engines.backtest.metrics import Performance, performance
 from nullalpha.engines.backtest.result import BacktestResult
 from nullalpha.engines.backtest.run import buy_and_hold, run_backtest
 from nullalpha.engines.backtest.stitch import StitchedResult, combine, stitch
-from nullalpha.engines.features.pipeline import compute_features
+from nullalpha.engines.features.cache import FeatureCache
+from nullalpha.engines.features.pipeline import NO_OTHERS, compute_features
 from nullalpha.engines.features.volatility import atr, trailing_volatility
 from nullalpha.engines.protocol import Fold, Protocol, Span, walk_forward
 from nullalpha.engines.training.baselines import BaselineReport, compare_with_baselines
-from nullalpha.engines.training.fit import EpochProgress, FitResult, fit_population
+from nullalpha.engines.training.ensemble import StrategyTask, fit_strategy, fit_task, label_plans
+from nullalpha.engines.training.fit import EpochProgress, FitResult
 from nullalpha.engines.training.labels import make_labels
-from nullalpha.engines.training.population import FitTask
 from nullalpha.engines.training.predict import predict_signal
-from nullalpha.engines.training.rulebook import RuleSummary, describe_rules
+from nullalpha.engines.training.rulebook import RuleSummary, SetInfluence, describe_rules, describe_sets
+from nullalpha.strategy.lint import parts_of
 from nullalpha.strategy.plan import Plan
 
 FIXED_SIZE_VOLATILITY_BARS = 20
@@ -67,7 +70,8 @@ class ExperimentOutcome:
 
     Attributes:
         stitched: by instrument; `account` holds them side by side, `holding` holds the instruments themselves at the same costs.
-        rules: of the last fold of each instrument, after training.
+        rules: of the last fold of each instrument, after training; none of a network.
+        set_influences: of the last fold of each instrument, what each set does to a network's output.
         sessions_per_year: the annualisation factor, of the first instrument.
     """
 
@@ -78,6 +82,7 @@ class ExperimentOutcome:
     holding: StitchedResult
     performance: Performance
     rules: Mapping[str, Sequence[RuleSummary]]
+    set_influences: Mapping[str, Sequence[SetInfluence]]
     sessions_per_year: int
 
 
@@ -94,17 +99,19 @@ def run_experiments(
     seed: int,
     device: str = "cpu",
     progress: Progress | None = None,
+    cache: FeatureCache | None = None,
 ) -> list[Outcome]:
     """Run strategies one after another; what fails gives its error in its place and stops no other.
 
     Args:
-        market: instruments by symbol; their bars end where the span ends.
+        market: instruments by symbol, those that features read among them; their bars end where the span ends.
+        cache: of computed columns, shared by the strategies.
         seed: the campaign's; each model's own is derived from it, the strategy's fingerprint, the instrument and the fold.
     """
     outcomes: list[Outcome] = []
     for plan in plans:
         try:
-            outcomes.append(run_experiment(plan, market, protocol, span, seed=seed, device=device, progress=progress))
+            outcomes.append(run_experiment(plan, market, protocol, span, seed=seed, device=device, progress=progress, cache=cache))
         except NullAlphaError as error:
             outcomes.append(error)
     return outcomes
@@ -119,6 +126,7 @@ def run_experiment(
     seed: int,
     device: str = "cpu",
     progress: Progress | None = None,
+    cache: FeatureCache | None = None,
 ) -> ExperimentOutcome:
     """Train and backtest one strategy fold by fold; all its folds and instruments train together.
 
@@ -128,22 +136,24 @@ def run_experiment(
         TrainingDivergedError: if a fold's loss became NaN or infinite.
         InsufficientBarsError, DataError: if an instrument's bars do not carry the protocol's folds or the strategy's features.
     """
-    missing = [symbol for symbol in plan.instruments if symbol not in market]
+    missing = [symbol for symbol in (*plan.instruments, *plan.other_instruments) if symbol not in market]
     if missing:
         raise NotFoundError(
-            f"{plan.name} trades {missing[0]}, of which no bars were given",
+            f"{plan.name} {'trades' if missing[0] in plan.instruments else 'reads'} {missing[0]}, of which no bars were given",
             path="instruments",
             value=missing[0],
             suggestion=f"there are bars of {', '.join(sorted(market))}",
         )
     factor = _common_factor(plan, market)
-    prepared = [_prepare(plan, market[symbol], protocol, span, seed) for symbol in plan.instruments]
+    others = {symbol: market[symbol].bars for symbol in plan.other_instruments}
+    prepared = [_prepare(plan, market[symbol], others, protocol, span, seed, cache) for symbol in plan.instruments]
     tasks = [task for series in prepared for task in series.tasks]
     report = None if progress is None else (lambda epoch: progress(plan, epoch))
-    fits = fit_population(plan, tasks, device=device, progress=report)
+    fits = fit_strategy(plan, tasks, device=device, progress=report)
     folds: list[FoldOutcome] = []
     stitched, held = [], []
     rules: dict[str, Sequence[RuleSummary]] = {}
+    influences: dict[str, Sequence[SetInfluence]] = {}
     offset = 0
     for series in prepared:
         own = fits[offset : offset + len(series.tasks)]
@@ -154,8 +164,10 @@ def run_experiment(
         held.append(_hold(series, protocol))
         last_train = series.tasks[-1].train_rows
         rules[series.symbol] = describe_rules(plan, own[-1].weights, series.features[last_train])
+        influences[series.symbol] = describe_sets(plan, own[-1].weights, series.features, last_train)
     account = combine(stitched)
-    return ExperimentOutcome(plan, tuple(folds), tuple(stitched), account, combine(held), performance(account, factor), rules, factor)
+    figures = performance(account, factor)
+    return ExperimentOutcome(plan, tuple(folds), tuple(stitched), account, combine(held), figures, rules, influences, factor)
 
 
 def _common_factor(plan: Plan, market: Mapping[str, MarketSeries]) -> int:
@@ -170,9 +182,13 @@ def _common_factor(plan: Plan, market: Mapping[str, MarketSeries]) -> int:
     return next(iter(factors.values()))
 
 
-def signal_of(plan: Plan, weights: Mapping[str, FloatArray], bars: Bars) -> FloatArray:
-    """Return the signal (n_bars,) of a trained strategy: the one path from bars to signal, used here, in attacks and live."""
-    return predict_signal(plan, weights, compute_features(plan.features, bars))
+def signal_of(plan: Plan, weights: Mapping[str, FloatArray], bars: Bars, others: Mapping[str, Bars] = NO_OTHERS) -> FloatArray:
+    """Return the signal (n_bars,) of a trained strategy: the one path from bars to signal, used here, in attacks and live.
+
+    Args:
+        others: bars of the other instruments that its features read.
+    """
+    return predict_signal(plan, weights, compute_features(plan.features, bars, others))
 
 
 @dataclass(frozen=True)
@@ -181,24 +197,37 @@ class _Prepared:
     series: MarketSeries
     features: FloatArray
     folds: tuple[Fold, ...]
-    tasks: tuple[FitTask, ...]
+    tasks: tuple[StrategyTask, ...]
     volatility: FloatArray
     exits: ExitDistances
+    carry: FloatArray | None
     bars_per_year: float
 
 
-def _prepare(plan: Plan, series: MarketSeries, protocol: Protocol, span: Span, seed: int) -> _Prepared:
+def _prepare(
+    plan: Plan,
+    series: MarketSeries,
+    others: Mapping[str, Bars],
+    protocol: Protocol,
+    span: Span,
+    seed: int,
+    cache: FeatureCache | None,
+) -> _Prepared:
     bars = series.bars
-    features = compute_features(plan.features, bars)
-    labels = make_labels(plan.labels, bars, series.instrument.fill_basis)
-    complete = np.isfinite(features).all(axis=1) & np.isfinite(labels.value)
+    features = compute_features(plan.features, bars, others, cache)
+    labels = {label: make_labels(label, bars, series.instrument.fill_basis) for label in label_plans(plan)}
     folds = walk_forward(protocol, span, bars)
-    tasks = []
-    for fold in folds:
-        fold_seed = derive_seed(seed, plan.fingerprint, bars.instrument, span.name, fold.index)
-        train = _usable(fold.train_rows, complete, labels.end_row, int(fold.stop_rows[0]))
-        stop = _usable(fold.stop_rows, complete, labels.end_row, fold.test_start)
-        tasks.append(FitTask(x=features, y=labels.value, train_rows=train, stop_rows=stop, seed=fold_seed))
+    tasks = [
+        StrategyTask(
+            x=features,
+            labels=labels,
+            train_rows=fold.train_rows,
+            stop_rows=fold.stop_rows,
+            judged_from=fold.test_start,
+            seed=derive_seed(seed, plan.fingerprint, bars.instrument, span.name, fold.index),
+        )
+        for fold in folds
+    ]
     return _Prepared(
         symbol=bars.instrument,
         series=series,
@@ -207,14 +236,9 @@ def _prepare(plan: Plan, series: MarketSeries, protocol: Protocol, span: Span, s
         tasks=tuple(tasks),
         volatility=trailing_volatility(bars, plan.decision.sizing.volatility_bars or FIXED_SIZE_VOLATILITY_BARS),
         exits=exit_distances(plan.decision.exits, bars.close, atr(bars)),
+        carry=roll_carry(bars, series.instrument.costs) if series.instrument.kind == "future" else None,
         bars_per_year=bars_per_year(bars, series.instrument),
     )
-
-
-def _usable(rows: IntArray, complete: np.ndarray[tuple[int], np.dtype[np.bool_]], end_row: IntArray, before: int) -> IntArray:
-    """Return the rows with features and a label whose last price lies before row `before`."""
-    kept: IntArray = rows[complete[rows] & (end_row[rows] < before)]
-    return kept
 
 
 def _trade(plan: Plan, series: _Prepared, index: int, fit: FitResult, protocol: Protocol) -> FoldOutcome:
@@ -230,10 +254,11 @@ def _trade(plan: Plan, series: _Prepared, index: int, fit: FitResult, protocol: 
     prior = _backtest(plan, series, signal, before, fold.test_start, protocol).exposure
     backtest = _backtest(plan, series, signal, fold.test_start, fold.test_stop, protocol)
     rows = slice(fold.test_start, fold.test_stop)
-    baseline = compare_with_baselines(plan, fit.weights, task) if plan.model != "rules" else None
+    learned = fit_task(plan, task)
+    baseline = compare_with_baselines(plan, fit.weights, learned) if any(part.trainable for part in parts_of(plan)) else None
     signs = np.sign(signal[rows][np.isfinite(signal[rows])])
     one_side = bool(len(np.unique(signs)) == 1)
-    return FoldOutcome(series.symbol, fold, fit, baseline, one_side, backtest, prior, len(task.train_rows))
+    return FoldOutcome(series.symbol, fold, fit, baseline, one_side, backtest, prior, len(learned.train_rows))
 
 
 def _backtest(plan: Plan, series: _Prepared, signal: FloatArray, start: int, stop: int, protocol: Protocol) -> BacktestResult:
@@ -247,6 +272,7 @@ def _backtest(plan: Plan, series: _Prepared, signal: FloatArray, start: int, sto
         costs=instrument.costs,
         fill_basis=instrument.fill_basis,
         exits=series.exits,
+        carry=series.carry,
         capital=protocol.capital,
         start_row=start,
         stop_row=stop,
@@ -264,6 +290,7 @@ def _hold(series: _Prepared, protocol: Protocol) -> StitchedResult:
         series.series.bars,
         costs=series.series.instrument.costs,
         fill_basis=series.series.instrument.fill_basis,
+        carry=series.carry,
         capital=protocol.capital,
         start_row=series.folds[0].test_start,
         stop_row=series.folds[-1].test_stop,

@@ -25,6 +25,7 @@ from nullalpha.engines.evidence.sharpe import per_period_sharpe, sharpe_estimate
 from nullalpha.engines.evidence.stepm import stepm_p_values
 from nullalpha.engines.evidence.trials import effective_number_of_trials, overfitting_estimate
 from nullalpha.engines.experiment import ExperimentOutcome, MarketSeries, run_experiments, signal_of
+from nullalpha.engines.features.cache import FeatureCache
 from nullalpha.engines.features.indicators.registry import VOCABULARY
 from nullalpha.engines.outcome_json import outcome_body, plain
 from nullalpha.engines.protocol import Protocol, Span
@@ -38,6 +39,8 @@ from nullalpha.strategy.validate import parse_strategy
 Payload = Mapping[str, Any]
 Sink = Callable[[Mapping[str, Any]], None]
 PROGRESS_SECONDS = 0.5
+GOLD_BYTES = 2 * 1024**3
+"""Computed columns kept on disk, least recently used first out; derived, so they can be deleted at any time."""
 
 
 def warm(_payload: Payload, _artifacts: ArtifactStore, _progress: Sink) -> dict[str, Any]:
@@ -64,6 +67,7 @@ def population(payload: Payload, artifacts: ArtifactStore, progress: Sink) -> di
         seed=payload["seed"],
         device=payload["device"],
         progress=_throttled(progress),
+        cache=FeatureCache(artifacts.root.parent / "data" / "gold", GOLD_BYTES),
     )
     return {"experiments": [_outcome_json(outcome, market, artifacts) for outcome in outcomes]}
 
@@ -73,11 +77,15 @@ def attack(payload: Payload, artifacts: ArtifactStore, _progress: Sink) -> dict[
     plan = _plan(payload["document"])
     weights = weights_from_bytes(artifacts.get(payload["weights"])) if payload["weights"] else {}
     findings, clean = [], True
-    for symbol, series in _market(payload["market"], artifacts).items():
+    market = _market(payload["market"], artifacts)
+    others = {symbol: market[symbol].bars for symbol in plan.other_instruments}
+    for symbol in plan.instruments:
+        series = market[symbol]
         own = {key.split("/", 1)[1]: value for key, value in weights.items() if key.startswith(f"{symbol}/")}
         report = attack_signal(
-            lambda bars, own=own: signal_of(plan, own, bars),  # type: ignore[misc]
+            lambda bars, others, own=own: signal_of(plan, own, bars, others),  # type: ignore[misc]
             series.bars,
+            others,
             n_cuts=payload["cuts"],
             seed=derive_seed(payload["seed"], "attack", plan.fingerprint, symbol),
             first_row=payload["first_row"],

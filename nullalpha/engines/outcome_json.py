@@ -17,9 +17,10 @@ from nullalpha.engines.backtest.stitch import StitchedResult
 from nullalpha.engines.evidence.sharpe import sharpe_estimate
 from nullalpha.engines.experiment import ExperimentOutcome, FoldOutcome, MarketSeries
 from nullalpha.engines.series import Arrays, put_arrays
-from nullalpha.engines.training.rulebook import RuleSummary
+from nullalpha.engines.training.parts import parts_of
+from nullalpha.engines.training.rulebook import RuleSummary, SetInfluence
 from nullalpha.engines.training.weights import weights_to_bytes
-from nullalpha.strategy.plan import Plan
+from nullalpha.strategy.plan import FeaturePlan, Plan
 
 
 def outcome_body(outcome: ExperimentOutcome, market: Mapping[str, MarketSeries], artifacts: ArtifactStore) -> dict[str, Any]:
@@ -49,6 +50,7 @@ def outcome_body(outcome: ExperimentOutcome, market: Mapping[str, MarketSeries],
         "first_test_row": min(fold.fold.test_start for fold in outcome.folds),
         "folds": [_fold_json(fold, market[fold.instrument].bars) for fold in outcome.folds],
         "rules": {symbol: [_rule_json(rule, outcome.plan) for rule in rules] for symbol, rules in outcome.rules.items()},
+        "set_influences": {symbol: [_influence_json(item) for item in items] for symbol, items in outcome.set_influences.items()},
     }
 
 
@@ -157,6 +159,15 @@ def _fold_json(outcome: FoldOutcome, bars: Bars) -> dict[str, Any]:
         "epochs_run": fit.epochs_run,
         "train_loss": plain(fit.train_loss),
         "stop_loss": plain(fit.stop_loss),
+        "parts": {
+            name: {
+                "best_epoch": part.best_epoch,
+                "epochs_run": part.epochs_run,
+                "train_loss": plain(part.train_loss),
+                "stop_loss": plain(part.stop_loss),
+            }
+            for name, part in fit.parts.items()
+        },
         "baselines": None if outcome.baseline is None else {k: plain(v) for k, v in asdict(outcome.baseline).items()},
         "n_trades": len(outcome.backtest.trade_array),
         "return": plain(float(outcome.backtest.equity[-1] / outcome.backtest.capital - 1.0)),
@@ -166,15 +177,37 @@ def _fold_json(outcome: FoldOutcome, bars: Bars) -> dict[str, Any]:
 def _rule_json(rule: RuleSummary, plan: Plan) -> dict[str, Any]:
     """Return a rule after training; its linear answer names the features, on their standardised scale."""
     return {
+        "member": rule.member,
         "text": rule.text,
         "firing_share": plain(rule.firing_share),
         "contribution": plain(rule.contribution),
         "lean": plain(rule.lean),
         "bias": plain(rule.bias),
         "coefficients": [
-            {"feature": feature.name, "value": plain(value)} for feature, value in zip(plan.features, rule.coefficients, strict=False)
+            {"feature": feature.name, "value": plain(value)}
+            for feature, value in zip(_features_of(plan, rule.member), rule.coefficients, strict=False)
         ],
         "sets": [{"feature": s.feature, "name": s.name, "shape": s.shape, "params": [plain(p) for p in s.params]} for s in rule.sets],
+    }
+
+
+def _features_of(plan: Plan, member: str) -> tuple[FeaturePlan, ...]:
+    """Return the features of a plan or, of an ensemble, those of one of its parts."""
+    return next((part.plan.features for part in parts_of(plan) if part.name == member), plan.features)
+
+
+def _influence_json(item: SetInfluence) -> dict[str, Any]:
+    """Return what a set does to a network's output."""
+    return {
+        "member": item.member,
+        "feature": item.set.feature,
+        "name": item.set.name,
+        "shape": item.set.shape,
+        "params": [plain(p) for p in item.set.params],
+        "membership": plain(item.membership),
+        "effect": plain(item.effect),
+        "lean": plain(item.lean),
+        "share": plain(item.share),
     }
 
 

@@ -32,7 +32,7 @@ def compute(context: ResearchContext, rows: list[ExperimentRow], stage: str, mar
 
 
 def _request(context: ResearchContext, shard: list[ExperimentRow], stage: str, market: dict[str, Any], span: Span) -> OperationRequest:
-    used = sorted({symbol for row in shard for symbol in row.instruments})
+    used = sorted({symbol for row in shard for symbol in row.instruments} | set(context.config.reads))
     identity = {
         "fingerprints": [row.fingerprint for row in shard],
         "market": {symbol: market[symbol] for symbol in used},

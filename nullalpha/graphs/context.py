@@ -67,17 +67,18 @@ class ResearchContext:
         return self._search_bars[symbol]
 
     def market(self, view: BarView, symbols: tuple[str, ...]) -> dict[str, Any]:
-        """Return what a job needs of each instrument: the zone-bound slice's hash and the instrument's facts."""
+        """Return what a job needs of each instrument, those that features read among them: the zone-bound slice's hash and its facts."""
         market = {}
-        for symbol in symbols:
-            key = (view.zone, symbol)
+        for symbol in dict.fromkeys((*symbols, *self.config.reads)):
+            key, timeframe = (view.zone, symbol), self._timeframes[symbol]
             if key not in self._slices:
-                self._slices[key] = view.slice_artifact(symbol, self.config.timeframe, self.artifacts)
-            market[symbol] = {
-                "slice": self._slices[key],
-                "instrument": asdict(view.snapshot(symbol, self.config.timeframe).instrument),
-            }
+                self._slices[key] = view.slice_artifact(symbol, timeframe, self.artifacts)
+            market[symbol] = {"slice": self._slices[key], "instrument": asdict(view.snapshot(symbol, timeframe).instrument)}
         return market
+
+    @property
+    def _timeframes(self) -> dict[str, str]:
+        return {ref["instrument"]: ref.get("timeframe", self.config.timeframe) for ref in self.campaign.data}
 
     def emit(self, kind: str, body: Mapping[str, Any]) -> None:
         """Say how the campaign goes; watchers see it live and later."""

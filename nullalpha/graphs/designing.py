@@ -10,6 +10,7 @@ from nullalpha.agents.port import DesignContext, Proposal, TrialOutcome
 from nullalpha.core.errors import DataError, Issue, SpecError
 from nullalpha.core.fingerprint import fingerprint
 from nullalpha.core.ids import derived_id
+from nullalpha.engines.features.indicators.registry import DRAFT_VOCABULARY
 from nullalpha.engines.features.quantiles import feature_quantiles
 from nullalpha.engines.protocol import MIN_TRAIN_ROWS, first_training_stop, walk_forward
 from nullalpha.graphs.context import ResearchContext
@@ -18,6 +19,7 @@ from nullalpha.strategy.compile import compile_strategy
 from nullalpha.strategy.draft import Draft, DraftFeature
 from nullalpha.strategy.drafting import Quantiles, draft_to_document, feature_of_draft
 from nullalpha.strategy.plan import Plan
+from nullalpha.strategy.structure import structure_of
 from nullalpha.strategy.validate import parse_strategy
 
 MAX_ATTEMPTS = 5
@@ -74,7 +76,7 @@ def design_context(context: ResearchContext, generation: int, attempt: int) -> D
         generation=generation,
         instruments=context.config.instruments,
         timeframe=context.config.timeframe,
-        vocabulary=context.vocabulary,
+        vocabulary=DRAFT_VOCABULARY,
         history=_outcomes(context, history),
         recalled=_outcomes(context, [experiments.get(i) for i in recalled["experiments"]]),
         lessons=tuple(recalled["lessons"]),
@@ -166,6 +168,7 @@ def _compiled(context: ResearchContext, generation: int, attempt: int, slot: int
         registration=registration(document),
         document=document,
         issues=[asdict(issue) for issue in warnings],
+        structure=structure_of(plan),
     )
 
 

@@ -20,7 +20,7 @@ class Design:
     """What is registered of an experiment before it runs.
 
     `registration` is the hash of hypothesis and prediction, so that neither can be changed after the result is known;
-    `fingerprint` is None for a design that never compiled (logged, not counted).
+    `fingerprint` is None for a design that never compiled (logged, not counted); `structure` says what the strategy is made of.
     """
 
     id: str
@@ -39,6 +39,7 @@ class Design:
     draft: dict[str, Any] | None = None
     parameters: dict[str, Any] | None = None
     issues: list[dict[str, Any]] = field(default_factory=list)
+    structure: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from nullalpha.core.clock import utc_now
 from nullalpha.core.errors import HomeError, NullAlphaError, StorageFullError
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 
 
 class LedgerError(NullAlphaError):

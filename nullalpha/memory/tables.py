@@ -84,6 +84,7 @@ experiments = Table(
     Column("draft", JSON),
     Column("parameters", JSON),
     Column("issues", JSON, nullable=False),
+    Column("structure", JSON),
     UniqueConstraint("campaign_id", "generation", "slot", "attempt"),
     Index("ix_experiments_fingerprint", "fingerprint"),
     Index("ix_experiments_ordinal", "ordinal"),

@@ -100,10 +100,18 @@ def _feature_document(feature: DraftFeature, vocabulary: Vocabulary) -> dict[str
         raise SpecError([Issue("features", i.code, i.message, i.value, i.suggestion) for i in issues])
     if signature.parameters:
         first = signature.parameters[0]
-        document[first.name] = min(max(feature.period, first.low), first.high)
+        document[first.name] = min(max(feature.period, first.low), _highest(signature))
     if feature.standardised or draft_unit(signature) in STANDARDISED_UNITS:
         document["transform"] = {"zscore": STANDARDISATION_BARS}
     return document
+
+
+def _highest(signature: IndicatorSignature) -> float:
+    """Return the most that the first parameter may be beside the defaults of those that must be above it."""
+    first = signature.parameters[0]
+    defaults = {parameter.name: parameter.default for parameter in signature.parameters}
+    above = [defaults[name] - 1 for name in signature.rising[1:] if signature.rising[0] == first.name]
+    return min([first.high, *above])
 
 
 def draft_unit(signature: IndicatorSignature) -> Unit:

@@ -9,7 +9,7 @@ from itertools import combinations
 from nullalpha.core.errors import Issue
 from nullalpha.strategy.plan import NETWORK_KINDS, Condition, Plan, RulePlan, SetPlan, nodes_of
 from nullalpha.strategy.rules import parse_rule, statements
-from nullalpha.strategy.spec import MemberSpec, StrategySpec
+from nullalpha.strategy.spec import LabelSpec, MemberSpec, StrategySpec
 from nullalpha.strategy.vocabulary import Unit, Vocabulary
 
 SAMPLES_PER_PARAMETER = 10
@@ -22,6 +22,7 @@ _BOUNDS: dict[Unit, tuple[float, float]] = {
     "deviations": (-12.0, 12.0),
 }
 _RARE_ATR = 4.0
+_REGIME_MODEL = "model.router.model"
 
 
 def lint(
@@ -37,7 +38,7 @@ def lint(
     doubts = [issue for part in parts for issue in (*_rule_doubts(part), *_set_doubts(part))]
     return [
         *_unused(spec),
-        *_ignored(spec, plan),
+        *_ignored(spec),
         *dict.fromkeys(doubts),
         *_dead_sides(plan),
         *_unstable(plan, vocabulary),
@@ -61,7 +62,7 @@ def _models(spec: StrategySpec) -> Iterator[tuple[str, MemberSpec]]:
     for name, member in spec.model.members.items():
         yield f"model.members.{name}", member
     if spec.model.router:
-        yield "model.router.model", spec.model.router.model
+        yield _REGIME_MODEL, spec.model.router.model
 
 
 def _unused(spec: StrategySpec) -> Iterator[Issue]:
@@ -82,22 +83,22 @@ def _unused(spec: StrategySpec) -> Iterator[Issue]:
                 yield Issue(f"sets.{feature}.{name}", "unused_set", f"no rule uses `{feature} is {name}`", name, "remove it, or use it")
 
 
-def _ignored(spec: StrategySpec, plan: Plan) -> Iterator[Issue]:
+def _ignored(spec: StrategySpec) -> Iterator[Issue]:
+    learning = {path: model.kind != "rules" and model.trainable != () for path, model in _models(spec)}
     for path, model in _models(spec):
         if model.kind == "rules" and model.trainable:
             yield Issue(f"{path}.trainable", "ignored", "a model of kind rules learns nothing", None, "use kind anfis, or remove trainable")
-        if model.kind == "fuzzy_mlp" and model.lookback is not None:
-            yield Issue(f"{path}.lookback", "ignored", "a fuzzy_mlp reads one bar", str(model.lookback), "remove it, or use fuzzy_gru")
-    trains = any(part.trainable for part in parts_of(plan))
-    for section in ("labels", "training"):
-        if not trains and section in spec.model_fields_set:
+    answering = [learns for path, learns in learning.items() if path != _REGIME_MODEL]
+    for section, learns in (("labels", any(answering)), ("training", any(learning.values()))):
+        if not learns and section in spec.model_fields_set:
             message = f"nothing is trained, so {section} changes nothing"
             yield Issue(section, "ignored", message, None, f"remove {section}, or use kind anfis")
-    labels = spec.labels
-    if labels.kind not in ("triple_barrier", "zigzag") and "barrier" in labels.model_fields_set:
-        yield Issue("labels.barrier", "ignored", f"a {labels.kind} label has no barrier", str(labels.barrier), "remove it")
-    if labels.kind != "regime" and "of" in labels.model_fields_set:
-        yield Issue("labels.of", "ignored", f"a {labels.kind} label is of no regime", labels.of, "remove it")
+    yield from _ignored_label_parts("labels", spec.labels)
+    if spec.model.router and "labels" in spec.model.router.model_fields_set:
+        if not learning[_REGIME_MODEL]:
+            message = "the regime model learns nothing, so its labels change nothing"
+            yield Issue("model.router.labels", "ignored", message, None, "remove labels, or use kind anfis")
+        yield from _ignored_label_parts("model.router.labels", spec.model.router.labels)
     sizing = spec.decision.sizing
     own = {
         "fixed": ("size",),
@@ -108,6 +109,13 @@ def _ignored(spec: StrategySpec, plan: Plan) -> Iterator[Issue]:
         if name in sizing.model_fields_set and name not in ("kind", *own):
             message = f"{sizing.kind} sizing does not use {name}"
             yield Issue(f"decision.sizing.{name}", "ignored", message, str(getattr(sizing, name)), "remove it")
+
+
+def _ignored_label_parts(path: str, labels: LabelSpec) -> Iterator[Issue]:
+    if labels.kind not in ("triple_barrier", "zigzag") and "barrier" in labels.model_fields_set:
+        yield Issue(f"{path}.barrier", "ignored", f"a {labels.kind} label has no barrier", str(labels.barrier), "remove it")
+    if labels.kind != "regime" and "of" in labels.model_fields_set:
+        yield Issue(f"{path}.of", "ignored", f"a {labels.kind} label is of no regime", labels.of, "remove it")
 
 
 def _rule_doubts(plan: Plan) -> Iterator[Issue]:
@@ -121,6 +129,9 @@ def _rule_doubts(plan: Plan) -> Iterator[Issue]:
             yield Issue("model.rules", "contradicting_rules", message, rule.text, "change one condition")
     for rule in plan.rules:
         yield from _never_fires(rule, plan)
+    if plan.model == "anfis" and len(plan.rules) == 1:
+        message = f"an anfis weighs its rules against one another; this one stands alone, so its condition changes nothing: {rule.text!r}"
+        yield Issue("model.rules", "lone_rule", message, rule.text, "add a rule for when it does not hold, or use kind rules")
 
 
 def _never_fires(rule: RulePlan, plan: Plan) -> Iterator[Issue]:
@@ -144,18 +155,30 @@ def _asked_together(condition: Condition, sets: Sequence[SetPlan]) -> list[SetPl
 
 
 def _dead_sides(plan: Plan) -> Iterator[Issue]:
-    """Rules without training: the signal lies between tanh of the summed short and of the summed long strengths."""
+    """Consequents as written: the signal lies between tanh of the least and of the greatest output of the rules."""
     if plan.members or plan.network or "consequents" in plan.trainable:
         return
     long, short = plan.decision.long_above, plan.decision.short_below
-    most = math.tanh(sum(rule.consequent for rule in plan.rules if rule.consequent > 0))
-    least = math.tanh(sum(rule.consequent for rule in plan.rules if rule.consequent < 0))
+    least, most = (math.tanh(bound) for bound in _output_range(plan))
     if long is not None and long >= most:
         message = f"the signal never exceeds {most:.3g}, so it never goes above {long:g}"
         yield Issue("decision.long_above", "dead_side", message, f"{long:g}", "lower it, strengthen a long rule, or set it to null")
     if short is not None and short <= least:
         message = f"the signal is never under {least:.3g}, so it never goes below {short:g}"
         yield Issue("decision.short_below", "dead_side", message, f"{short:g}", "raise it, add a short rule, or set it to null")
+
+
+def _output_range(plan: Plan) -> tuple[float, float]:
+    """Return bounds of the weighted mean of consequents; plain rules also weigh "else flat", which answers 0."""
+    consequents = [rule.consequent for rule in plan.rules]
+    if plan.model == "anfis":
+        return min(consequents), max(consequents)
+    bounds = []
+    for side in (-1, 1):
+        weights = [rule.weight for rule in plan.rules if rule.consequent * side > 0]
+        fired, flat = sum(weights), math.prod(1 - weight for weight in weights)
+        bounds.append(max((c * side for c in consequents if c * side > 0), default=0.0) * side * fired / (fired + flat))
+    return bounds[0] + 0.0, bounds[1] + 0.0
 
 
 def _unstable(plan: Plan, vocabulary: Vocabulary) -> Iterator[Issue]:

@@ -267,9 +267,9 @@ def _sizing_issues(values: Mapping[str, object]) -> Iterator[Issue]:
     if sizing.get("kind") != "kelly":
         return
     model = _mapping(values.get("model"))
-    kinds = [_mapping(part).get("kind") for part in (model, *_mapping(model.get("members")).values())]
+    parts = [_mapping(part) for part in (model, *_mapping(model.get("members")).values())]
     label = _mapping(values.get("labels")).get("kind", "forward_return")
-    if "rules" in kinds:
+    if any(part.get("kind") == "rules" or part.get("trainable") in ([], ()) for part in parts):
         message = "kelly sizing needs a model that predicts a return; rules as written predict none"
         yield Issue("decision.sizing.kind", "kelly_without_forecast", message, "kelly", "volatility_target, or a model of kind anfis")
     elif label != "forward_return":

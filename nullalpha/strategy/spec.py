@@ -227,6 +227,10 @@ class LabelSpec(Closed):
     weights: Annotated[SampleWeights, Field(description="uniqueness: overlapping labels weigh less")] = "none"
 
 
+def _regime(labels: object) -> object:
+    return {"kind": "regime", **labels} if isinstance(labels, Mapping) else labels
+
+
 HiddenLayer = Annotated[Whole, Field(ge=2, le=256), INTEGRAL]
 
 
@@ -254,7 +258,7 @@ class RouterSpec(Closed):
     """A regime model, and which member answers on which side of its signal (-1..1)."""
 
     model: MemberSpec
-    labels: LabelSpec = LabelSpec(kind="regime")
+    labels: Annotated[LabelSpec, BeforeValidator(_regime)] = LabelSpec(kind="regime")
     above: Name
     below: Name
     threshold: Annotated[Real, Field(gt=-1, lt=1)] = 0.0

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from nullalpha.core.errors import DataError, Finding, NotFoundError, RefusedError
+from nullalpha.data.timeframes import DAILY, PUBLISHED
 from nullalpha.tools.desk import Desk
+
+if TYPE_CHECKING:
+    from nullalpha.data.instruments import Instrument
+    from nullalpha.data.snapshots import Snapshot
+
+BarTime = Literal["open", "close"]
+SNAPSHOTS = "snapshots"
+"""The relation that lists the others."""
 
 
 class SnapshotRecord(BaseModel):
@@ -27,6 +40,12 @@ class SnapshotRecord(BaseModel):
     costs: dict[str, float]
     survivorship: bool
     source: str
+    kind: str
+    tick: float
+    lot: float
+    multiplier: float
+    distributions: str
+    n_quarantined: int
 
 
 class DataList(BaseModel):
@@ -42,6 +61,16 @@ class ZoneDates(BaseModel):
 class DataFacts(SnapshotRecord):
     zones: ZoneDates | None
     n_warnings: int
+    lineage: list[str]
+
+
+class DataAnswer(BaseModel):
+    """An answer to a question: no bar in it was known on or after `bars_before`."""
+
+    columns: list[str]
+    rows: list[list[Any]]
+    truncated: bool
+    bars_before: str
 
 
 class FindingRecord(BaseModel):
@@ -61,46 +90,148 @@ class DataCheck(BaseModel):
 
 def data_list(desk: Desk) -> DataList:
     """List the instruments that the lab has bars of, with their spans, costs and fill basis."""
-    return DataList(snapshots=[_record(s) for s in desk.catalogue.snapshots()])
+    return DataList(snapshots=[_record(s) for s in desk.catalogue.series()])
 
 
-def data_show(desk: Desk, *, instrument: str, timeframe: str = "1d") -> DataFacts:
-    """Show one instrument's snapshot: span, costs, fill basis, and where the home's sealed zones begin."""
-    snapshot = desk.catalogue.latest(instrument, timeframe)
+def data_show(desk: Desk, *, instrument: str, timeframe: str | None = None) -> DataFacts:
+    """Show one instrument's snapshot: span, costs, fill basis, and where the home's sealed zones begin. By default its daily bars."""
+    snapshot = standing(desk, instrument, timeframe)
     current = desk.stores.looks.current_zones()
     zones = None if current is None else ZoneDates(**asdict(current[1]))
-    return DataFacts(**_record(snapshot).model_dump(), zones=zones, n_warnings=len(snapshot.findings))
+    lineage = [_made_of(step) for step in desk.catalogue.lineage(snapshot.id)]
+    warnings = sum(finding.severity == "warning" for finding in snapshot.findings)
+    return DataFacts(**_record(snapshot).model_dump(), zones=zones, n_warnings=warnings, lineage=lineage)
 
 
-def data_check(desk: Desk, *, target: str, timeframe: str = "1d", calendar: str = "XNYS") -> DataCheck:
+def standing(desk: Desk, instrument: str, timeframe: str | None) -> Snapshot:
+    """Return the latest snapshot of a series; where no timeframe is named, of its daily bars or, without those, of what there is.
+
+    Raises:
+        NotFoundError: if there is none.
+    """
+    if timeframe is None:
+        frames = [snapshot.timeframe for snapshot in desk.catalogue.snapshots() if snapshot.instrument.symbol == instrument]
+        timeframe = DAILY if DAILY in frames or not frames else frames[-1]
+    return desk.catalogue.latest(instrument, timeframe)
+
+
+def _made_of(snapshot: Snapshot) -> str:
+    received = f"bytes {snapshot.bronze[:12]} of {snapshot.source}" if snapshot.bronze else snapshot.source
+    recipe = f", {snapshot.derived_from.recipe}" if snapshot.derived_from else ""
+    return f"{snapshot.id[:12]} {snapshot.timeframe}, taken in {snapshot.created[:19]}Z: {received}{recipe}"
+
+
+def data_check(
+    desk: Desk,
+    *,
+    target: str,
+    timeframe: str | None = None,
+    calendar: str | None = None,
+    tz: Annotated[str | None, Field(description="of a file: the zone of times that carry none, e.g. America/New_York")] = None,
+    bar_time: Annotated[BarTime, Field(description="of a file: what an intraday time is")] = "close",
+    columns: Annotated[dict[str, str] | None, Field(description="of a file: our column to the file's, e.g. close to Last")] = None,
+) -> DataCheck:
     """Check bars row by row: a catalogued instrument by its symbol, or a CSV or parquet file by its path.
 
-    Finds duplicates, disorder, inconsistent or impossible prices, gaps against the exchange's calendar, jumps and stale prices.
+    Finds duplicates, disorder, inconsistent or impossible prices, gaps against the exchange's calendar (of a file: XNYS by default), jumps
+    and stale prices.
     """
-    from nullalpha.data.catalogue import checked  # noqa: PLC0415  (pandas is loaded only where bars are read)
-    from nullalpha.data.instruments import Costs, Instrument  # noqa: PLC0415
+    from nullalpha.data.intake import checked  # noqa: PLC0415  (pandas is loaded only where bars are read)
     from nullalpha.data.sources.registry import FILE_READERS  # noqa: PLC0415
 
-    suffix = Path(target).suffix.lower().lstrip(".")
     try:
         path = file_under_root(desk, target)
     except NotFoundError:
-        if suffix in FILE_READERS or "/" in target:
+        if "/" in target or Path(target).suffix.lower() in (".csv", ".gz", ".parquet", ".pq"):
             raise
-        snapshot = desk.catalogue.latest(target, timeframe)
-        findings = [FindingRecord(**asdict(f)) for f in snapshot.findings if _may_see(desk, f)]
-        return DataCheck(target=target, ok=not any(f.severity == "error" for f in findings), n_bars=snapshot.n_bars, findings=findings)
-    reader = FILE_READERS.get(suffix, FILE_READERS["csv"])
-    instrument = Instrument("CHECKED", path.name, calendar, "USD", "open", 252, Costs(0.0, 0.0, 0.0), "file")
-    raw = reader(path, instrument, timeframe)
+        snapshot = standing(desk, target, timeframe)
+        found: Sequence[Finding] = [finding for finding in snapshot.findings if _may_see(desk, finding)]
+        return _checked(target, snapshot.n_bars, found)
+    raw = FILE_READERS[format_of(path)](path, _nameless(path, timeframe, calendar), timeframe or DAILY, bar_time, columns=columns, tz=tz)
     try:
         _, found = checked(raw)
     except DataError as error:
         if not error.findings:
             raise
         found = error.findings
-    records = [FindingRecord(**asdict(f)) for f in found]
-    return DataCheck(target=target, ok=not any(f.severity == "error" for f in records), n_bars=len(raw.frame), findings=records)
+    return _checked(target, len(raw.frame), found)
+
+
+def format_of(path: Path) -> str:
+    """Return which of `FILE_READERS` a file is for, by its suffix."""
+    return "parquet" if path.suffix.lower() in (".parquet", ".pq") else "csv"
+
+
+def _nameless(path: Path, timeframe: str | None, calendar: str | None) -> Instrument:
+    """Return what a file that is only checked holds the bars of."""
+    from nullalpha.data.instrument_kinds import DEFAULTS  # noqa: PLC0415
+
+    kind = DEFAULTS["series" if timeframe == PUBLISHED else "equity"]
+    return replace(kind, symbol="CHECKED", name=path.name, calendar=calendar or kind.calendar)
+
+
+def _checked(target: str, n_bars: int, findings: Sequence[Finding]) -> DataCheck:
+    records = [FindingRecord(**asdict(finding)) for finding in findings]
+    return DataCheck(target=target, ok=not any(f.severity == "error" for f in records), n_bars=n_bars, findings=records)
+
+
+def data_query(
+    desk: Desk,
+    *,
+    sql: Annotated[str, Field(min_length=1, max_length=20_000)],
+    max_rows: Annotated[int, Field(ge=1, le=10_000)] = 200,
+    seconds: Annotated[float, Field(gt=0, le=60)] = 10.0,
+) -> DataAnswer:
+    """Answer one SELECT about the bars of the search zone, in a locked-down DuckDB.
+
+    Relations: one a series (`SPX` for daily bars, `SPX_1h` for others, `"BRK.B"` in quotes where a symbol is no single word; columns
+    instrument, timeframe, time in UTC, open, high, low, close, volume, spread, factor), and `snapshots`, which lists them.
+    """
+    from nullalpha.data.query import query  # noqa: PLC0415  (pyarrow)
+    from nullalpha.tools.bars import search_ends  # noqa: PLC0415
+
+    found = query(sql, _relations(desk), max_rows=max_rows, seconds=seconds)
+    rows = [list(row) for row in found.rows]
+    return DataAnswer(columns=list(found.columns), rows=rows, truncated=found.truncated, bars_before=search_ends(desk)[-1])
+
+
+def _relations(desk: Desk) -> dict[str, Callable[[], Any]]:
+    """Return what may be asked: the latest snapshot of each series, up to the end of the search zone, and the list of them.
+
+    A series of a symbol that is no single word also has a name with `_` for its odd characters, where nothing else has that name.
+    """
+    named = {relation_name(snapshot): snapshot for snapshot in desk.catalogue.series()}
+    plain = Counter(_as_word(name).lower() for name in named)
+    aliases = {_as_word(name): snapshot for name, snapshot in named.items() if plain[_as_word(name).lower()] == 1}
+    relations: dict[str, Callable[[], Any]] = {
+        name: partial(_bars_relation, desk, snapshot) for name, snapshot in {**aliases, **named}.items()
+    }
+    return {SNAPSHOTS: partial(_snapshot_relation, named), **relations}
+
+
+def relation_name(snapshot: Snapshot) -> str:
+    """Return what a snapshot's bars are called in a question: the symbol of daily bars, else `SYMBOL_timeframe`."""
+    symbol = snapshot.instrument.symbol
+    return symbol if snapshot.timeframe == DAILY and symbol.lower() != SNAPSHOTS else f"{symbol}_{snapshot.timeframe}"
+
+
+def _as_word(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]", "_", name)
+
+
+def _bars_relation(desk: Desk, snapshot: Snapshot) -> Any:
+    from nullalpha.data.query import bars_table  # noqa: PLC0415
+    from nullalpha.tools.bars import bars_of  # noqa: PLC0415
+
+    return bars_table(bars_of(desk, snapshot))
+
+
+def _snapshot_relation(named: Mapping[str, Snapshot]) -> Any:
+    """Return the list of relations; `relation` is a name as it is written in a question."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    written = {name: name if re.fullmatch(r"[A-Za-z_]\w*", name) else f'"{name}"' for name in named}
+    return pa.Table.from_pylist([{"relation": written[name], **_record(s).model_dump(exclude={"costs"})} for name, s in named.items()])
 
 
 def file_under_root(desk: Desk, target: str) -> Path:
@@ -148,4 +279,10 @@ def _record(snapshot: Any) -> SnapshotRecord:
         costs=asdict(instrument.costs),
         survivorship=instrument.survivorship,
         source=snapshot.source,
+        kind=instrument.kind,
+        tick=instrument.tick,
+        lot=instrument.lot,
+        multiplier=instrument.multiplier,
+        distributions=instrument.distributions,
+        n_quarantined=snapshot.n_quarantined,
     )

@@ -24,6 +24,7 @@ class Desk:
         person: whether a person reads the answers; agents never see a figure from the validation zone or the lockbox.
         path_root: files named in arguments must lie under it.
         stores, catalogue, campaigns, runs, recollection: opened on first use, so that tools that need none start at once.
+        validation_from: returns where the settings have the first campaign's validation zone begin, if they say so.
     """
 
     actor: str
@@ -36,6 +37,7 @@ class Desk:
     open_campaigns: Callable[[], Campaigns]
     open_runs: Callable[[], SingleRuns]
     open_recollection: Callable[[], Recollection]
+    validation_from: Callable[[], str | None]
 
     @property
     def stores(self) -> Stores:

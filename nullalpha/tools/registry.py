@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nullalpha.tools.data import data_check, data_list, data_show
+from nullalpha.tools.data import data_check, data_list, data_query, data_show
 from nullalpha.tools.door import Tool, tool
 from nullalpha.tools.research import (
     campaign_list,
@@ -21,17 +21,28 @@ from nullalpha.tools.research import (
     operation_status,
     strategy_backtest,
 )
-from nullalpha.tools.strategy import strategy_compile, strategy_explain, strategy_indicators, strategy_schema, strategy_validate
+from nullalpha.tools.strategy import (
+    strategy_compile,
+    strategy_explain,
+    strategy_import,
+    strategy_indicators,
+    strategy_schema,
+    strategy_similar,
+    strategy_validate,
+)
 
 _ALL = (
     tool(data_list),
     tool(data_show),
     tool(data_check, cost="seconds"),
+    tool(data_query, cost="seconds"),
     tool(strategy_schema, touches_home=False),
     tool(strategy_validate, touches_home=False),
     tool(strategy_compile, touches_home=False),
     tool(strategy_explain, touches_home=False),
     tool(strategy_indicators, touches_home=False),
+    tool(strategy_similar, cost="seconds"),
+    tool(strategy_import, touches_home=False),
     tool(strategy_backtest, scope="run", cost="seconds"),
     tool(campaign_start, scope="run", cost="minutes", idempotent=False),
     tool(campaign_status),

@@ -11,6 +11,7 @@ from nullalpha.agents.drafts import base_rates, behaviour_of, draft_from_paramet
 from nullalpha.agents.port import DesignParameter, TrialOutcome
 from nullalpha.agents.space import OneOf, Whole, holds, point_at, search_space
 from nullalpha.core.errors import NotFoundError
+from nullalpha.engines.features.indicators.registry import VOCABULARY
 from nullalpha.strategy.compile import compile_strategy
 from nullalpha.strategy.draft import DraftCondition, DraftRule
 from nullalpha.strategy.drafting import constrained_draft, draft_to_document
@@ -61,9 +62,9 @@ def test_a_draft_from_the_space_finds_a_point_that_gives_it_back(parameters: dic
 @settings(max_examples=60, deadline=None)
 def test_every_point_compiles_as_a_strategy_of_the_language(parameters: dict[str, DesignParameter]) -> None:
     draft = draft_from_parameters(parameters, CONTEXT)
-    document = draft_to_document(draft, lambda _: (-2.0, -1.0, 0.0, 1.0, 2.0), CONTEXT.vocabulary, CONTEXT.timeframe)
-    spec, _ = parse_strategy(document, CONTEXT.vocabulary)
-    assert len(compile_strategy(spec, CONTEXT.vocabulary).rules) >= 1
+    document = draft_to_document(draft, lambda _: (-2.0, -1.0, 0.0, 1.0, 2.0), VOCABULARY, CONTEXT.timeframe)
+    spec, _ = parse_strategy(document, VOCABULARY)
+    assert len(compile_strategy(spec, VOCABULARY).rules) >= 1
 
 
 @given(st.dictionaries(st.sampled_from(sorted(SPACE)), st.floats(0, 1, exclude_max=True)))
@@ -134,7 +135,7 @@ def test_indicators_of_volume_are_left_out_where_there_is_none() -> None:
     everything = SPACE["indicator_1"]
     assert isinstance(without, OneOf)
     assert isinstance(everything, OneOf)
-    assert set(everything.options) - set(without.options) == {"mfi", "obv", "volume_ratio"}
+    assert set(everything.options) - set(without.options) == {"cmf", "mfi", "obv", "volume_ratio"}
 
 
 def test_nothing_to_design_with_is_an_error() -> None:

@@ -6,7 +6,7 @@ numbers (a threshold tuned on the whole history by hand) leaves no trace here, w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
@@ -16,8 +16,10 @@ import numpy as np
 from nullalpha.core.errors import InsufficientBarsError
 from nullalpha.data.bars import Bars, FloatArray
 
+OUTSIDE = "published"
 AttackKind = Literal["unstable", "truncated", "replaced", "shifted"]
-Signal = Callable[[Bars], FloatArray]
+Others = Mapping[str, Bars]
+Signal = Callable[[Bars, Others], FloatArray]
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,16 @@ class LookaheadReport:
     findings: tuple[LookaheadFinding, ...]
 
 
-def attack(compute_signal: Signal, bars: Bars, *, n_cuts: int, seed: int, first_row: int, tolerance: float = 1e-9) -> LookaheadReport:
+def attack(
+    compute_signal: Signal, bars: Bars, others: Others, *, n_cuts: int, seed: int, first_row: int, tolerance: float = 1e-9
+) -> LookaheadReport:
     """Attack a signal at cut points spread over the rows.
 
     Args:
-        compute_signal: bars to (n_bars,) signals; called 2 + 3 x n_cuts times; must not keep state between calls.
+        compute_signal: bars, and those of other instruments, to (n_bars,) signals; called 2 + 3 x n_cuts times; must not keep state
+            between calls.
         bars: the history to attack with.
+        others: of the instruments that the signal reads besides; their future begins where that of `bars` does, and is attacked alike.
         n_cuts: cut points, one at random within each of as many equal stretches of the rows.
         seed: of the cut points and of the invented futures.
         first_row: the earliest cut, past the warm-up; rows before it are compared too.
@@ -70,15 +76,19 @@ def attack(compute_signal: Signal, bars: Bars, *, n_cuts: int, seed: int, first_
             suggestion="use more bars or fewer cuts",
         )
     rng = np.random.default_rng(seed)
-    full = np.asarray(compute_signal(bars), dtype=np.float64)
+    full = np.asarray(compute_signal(bars, others), dtype=np.float64)
     findings: list[LookaheadFinding] = []
-    _compare(findings, "unstable", len(bars), full, compute_signal(bars), tolerance)
+    _compare(findings, "unstable", len(bars), full, compute_signal(bars, others), tolerance)
     edges = np.linspace(first_row, len(bars) - 1, n_cuts + 1).astype(np.int64)
     for low, high in pairwise(edges):
         cut = int(rng.integers(low, high))
-        _compare(findings, "truncated", cut, full, compute_signal(bars.slice(0, cut)), tolerance)
-        _compare(findings, "replaced", cut, full, compute_signal(with_replaced_future(bars, cut, rng)), tolerance)
-        _compare(findings, "shifted", cut, full, compute_signal(with_shifted_future(bars, cut, rng)), tolerance)
+        cuts = {symbol: int(np.searchsorted(other.time, bars.time[cut - 1], side="right")) for symbol, other in others.items()}
+        short = {symbol: other.slice(0, cuts[symbol]) for symbol, other in others.items()}
+        _compare(findings, "truncated", cut, full, compute_signal(bars.slice(0, cut), short), tolerance)
+        replaced = {symbol: with_replaced_future(other, cuts[symbol], rng) for symbol, other in others.items()}
+        _compare(findings, "replaced", cut, full, compute_signal(with_replaced_future(bars, cut, rng), replaced), tolerance)
+        shifted = {symbol: with_shifted_future(other, cuts[symbol], rng) for symbol, other in others.items()}
+        _compare(findings, "shifted", cut, full, compute_signal(with_shifted_future(bars, cut, rng), shifted), tolerance)
     return LookaheadReport(not findings, n_cuts, tuple(findings))
 
 
@@ -98,8 +108,17 @@ def _compare(
 
 
 def with_replaced_future(bars: Bars, cut: int, rng: np.random.Generator) -> Bars:
-    """Return bars that go on from the last known close as a random walk, three times as volatile and of ten times the volume."""
+    """Return bars that go on from the last known close as a random walk, three times as volatile and of ten times the volume.
+
+    An outside series, whose values may have any sign, goes on in steps of its own size instead.
+    """
     n = len(bars) - cut
+    if not 1 <= cut < len(bars):
+        return bars
+    if bars.timeframe == OUTSIDE:
+        steps = np.diff(bars.close)
+        value = bars.close[cut - 1] + np.cumsum(rng.normal(0.0, 3.0 * max(float(steps.std()), 1e-9), n))
+        return _with_future(bars, cut, value, value, value, value, bars.volume[cut:])
     steps = np.diff(np.log(bars.close))
     scale = 3.0 * max(float(steps.std()), 1e-4)
     close = bars.close[cut - 1] * np.exp(np.clip(np.cumsum(rng.normal(0.0, scale, n)), -5.0, 5.0))
@@ -113,6 +132,8 @@ def with_replaced_future(bars: Bars, cut: int, rng: np.random.Generator) -> Bars
 def with_shifted_future(bars: Bars, cut: int, rng: np.random.Generator) -> Bars:
     """Return bars whose rows from `cut` on are the same rows, rotated in time and halved in price."""
     n = len(bars) - cut
+    if n < 1:
+        return bars
     rows = cut + np.roll(np.arange(n), int(rng.integers(1, n)) if n > 1 else 0)
     return _with_future(
         bars, cut, bars.open[rows] / 2, bars.high[rows] / 2, bars.low[rows] / 2, bars.close[rows] / 2, bars.volume[rows] / 2
@@ -132,4 +153,5 @@ def _with_future(
         low=joined(bars.low, low),
         close=joined(bars.close, close),
         volume=joined(bars.volume, volume),
+        spread=None if bars.spread is None else joined(bars.spread, bars.spread[cut:][::-1] * 10.0),
     )

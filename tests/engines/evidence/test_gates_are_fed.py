@@ -86,7 +86,8 @@ def test_trades_that_open_on_the_same_day_are_counted_once(model: dict[str, Any]
     }
     body = outcome_body(outcome, market(), artifacts)
     assert body["facts"]["n_entry_days"] == len(days) < body["metrics"]["n_trades"]
-    assert (body["facts"]["n_entry_days"] == body["metrics"]["n_trades"] / 2) == (model is PLAIN)  # trained models differ by seed
+    half = body["metrics"]["n_trades"] / 2  # the two instruments have the same bars; trained models differ by their seeds
+    assert body["facts"]["n_entry_days"] == half if model is PLAIN else body["facts"]["n_entry_days"] >= half
 
 
 def test_independent_samples_are_of_rows_that_were_trained_on(tmp_path: Path) -> None:

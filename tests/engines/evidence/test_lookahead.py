@@ -1,7 +1,8 @@
 """The attack finds every planted leak and leaves every honest signal alone."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,11 @@ from nullalpha.engines.evidence.lookahead import attack, with_replaced_future, w
 
 Signal = Callable[[Bars], np.ndarray]
 FIRST_ROW = 60
+
+
+def alone(signal: Signal) -> Callable[[Bars, Mapping[str, Bars]], np.ndarray]:
+    """A signal that reads no other instrument."""
+    return lambda bars, _: signal(bars)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +89,7 @@ HONEST: dict[str, Signal] = {
 
 @pytest.mark.parametrize("name", sorted(LEAKS))
 def test_every_planted_leak_is_found(name: str, bars: Bars) -> None:
-    report = attack(LEAKS[name], bars, n_cuts=8, seed=3, first_row=FIRST_ROW)
+    report = attack(alone(LEAKS[name]), bars, {}, n_cuts=8, seed=3, first_row=FIRST_ROW)
     assert not report.clean
     assert all(finding.row < finding.cut_row for finding in report.findings)
     assert "unstable" not in {finding.kind for finding in report.findings}
@@ -91,13 +97,13 @@ def test_every_planted_leak_is_found(name: str, bars: Bars) -> None:
 
 @pytest.mark.parametrize("name", sorted(HONEST))
 def test_no_honest_signal_is_accused(name: str, bars: Bars) -> None:
-    report = attack(HONEST[name], bars, n_cuts=8, seed=3, first_row=FIRST_ROW)
+    report = attack(alone(HONEST[name]), bars, {}, n_cuts=8, seed=3, first_row=FIRST_ROW)
     assert report.clean, report.findings
     assert report.n_cuts == 8
 
 
 def test_a_finding_says_where_and_how_much(bars: Bars) -> None:
-    report = attack(lambda b: np.append(b.close[1:], b.close[-1]), bars, n_cuts=1, seed=0, first_row=FIRST_ROW)
+    report = attack(alone(lambda b: np.append(b.close[1:], b.close[-1])), bars, {}, n_cuts=1, seed=0, first_row=FIRST_ROW)
     truncated, replaced, shifted = report.findings
     assert (truncated.kind, replaced.kind, shifted.kind) == ("truncated", "replaced", "shifted")
     assert truncated.row == truncated.cut_row - 1
@@ -105,13 +111,13 @@ def test_a_finding_says_where_and_how_much(bars: Bars) -> None:
 
 
 def test_a_value_that_appears_or_vanishes_is_a_finding(bars: Bars) -> None:
-    report = attack(lambda b: changes(b).shift(-1).to_numpy(), bars, n_cuts=2, seed=0, first_row=FIRST_ROW)
+    report = attack(alone(lambda b: changes(b).shift(-1).to_numpy()), bars, {}, n_cuts=2, seed=0, first_row=FIRST_ROW)
     assert math.isnan(report.findings[0].difference)
 
 
 def test_cuts_are_spread_and_repeatable(bars: Bars) -> None:
     def cuts(seed: int) -> list[int]:
-        findings = attack(LEAKS["Fourier filter"], bars, n_cuts=8, seed=seed, first_row=FIRST_ROW).findings
+        findings = attack(alone(LEAKS["Fourier filter"]), bars, {}, n_cuts=8, seed=seed, first_row=FIRST_ROW).findings
         return sorted({finding.cut_row for finding in findings})
 
     stretches = np.linspace(FIRST_ROW, len(bars) - 1, 9)
@@ -121,12 +127,12 @@ def test_cuts_are_spread_and_repeatable(bars: Bars) -> None:
 
 def test_a_signal_that_differs_from_run_to_run_is_not_clean(bars: Bars) -> None:
     rng = np.random.default_rng(0)
-    report = attack(lambda b: rng.normal(size=len(b)), bars, n_cuts=1, seed=0, first_row=FIRST_ROW)
+    report = attack(alone(lambda b: rng.normal(size=len(b))), bars, {}, n_cuts=1, seed=0, first_row=FIRST_ROW)
     assert report.findings[0].kind == "unstable"
 
 
 def test_a_signal_of_the_wrong_length_is_not_clean(bars: Bars) -> None:
-    assert not attack(lambda b: b.close[5:], bars, n_cuts=1, seed=0, first_row=FIRST_ROW).clean
+    assert not attack(alone(lambda b: b.close[5:]), bars, {}, n_cuts=1, seed=0, first_row=FIRST_ROW).clean
 
 
 @pytest.mark.parametrize("future", [with_replaced_future, with_shifted_future])
@@ -143,4 +149,28 @@ def test_an_invented_future_keeps_the_past_and_is_a_possible_market(future: Call
 
 def test_too_few_bars_are_an_error(bars: Bars) -> None:
     with pytest.raises(InsufficientBarsError, match="no room for 8 cuts"):
-        attack(HONEST["constant"], bars.slice(0, 65), n_cuts=8, seed=0, first_row=FIRST_ROW)
+        attack(alone(HONEST["constant"]), bars.slice(0, 65), {}, n_cuts=8, seed=0, first_row=FIRST_ROW)
+
+
+def test_a_leak_from_another_instruments_future_is_found(bars: Bars) -> None:
+    other = replace(bars, instrument="VIX", close=bars.close[::-1].copy(), time=bars.time - np.timedelta64(6, "h"))
+
+    def honest(own: Bars, others: Mapping[str, Bars]) -> np.ndarray:
+        rows = np.searchsorted(others["VIX"].time, own.time, side="right") - 1
+        return np.where(rows >= 0, others["VIX"].close[np.maximum(rows, 0)], np.nan)
+
+    def leaking(own: Bars, others: Mapping[str, Bars]) -> np.ndarray:
+        rows = np.searchsorted(others["VIX"].time, own.time + np.timedelta64(20, "h"), side="right") - 1  # the next day's value
+        return np.where(rows >= 0, others["VIX"].close[np.maximum(rows, 0)], np.nan)
+
+    assert attack(honest, bars, {"VIX": other}, n_cuts=8, seed=3, first_row=FIRST_ROW).clean
+    assert not attack(leaking, bars, {"VIX": other}, n_cuts=8, seed=3, first_row=FIRST_ROW).clean
+
+
+def test_an_outside_series_may_have_any_sign(bars: Bars) -> None:
+    value = np.cumsum(np.random.default_rng(2).normal(size=len(bars)))
+    other = replace(bars, instrument="CPI", timeframe="published", open=value, high=value, low=value, close=value)
+    replaced = with_replaced_future(other, 100, np.random.default_rng(0))
+    assert np.array_equal(replaced.close[:100], value[:100])
+    assert np.isfinite(replaced.close).all()
+    assert not np.array_equal(replaced.close[100:], value[100:])

@@ -39,3 +39,13 @@ _ALL: tuple[Indicator, ...] = (*SERIES_OPERATORS, *_OSCILLATORS, *_VOLATILITY, *
 
 INDICATORS: Mapping[str, Indicator] = MappingProxyType({indicator.signature.name: indicator for indicator in _ALL})
 VOCABULARY: Vocabulary = MappingProxyType({name: indicator.signature for name, indicator in INDICATORS.items()})
+
+_DRAFTED = (
+    *("rsi", "roc", "momentum", "cci", "williams_r", "stochastic", "rvi", "fisher", "aroon_oscillator", "return_rank", "slope", "rsquare"),
+    *("atr", "natr", "realised_volatility", "bollinger_position", "bollinger_width", "keltner_position", "squeeze_intensity"),
+    *("donchian_position", "sma", "ema", "distance_from_sma", "distance_from_ema", "macd", "adx", "efficiency_ratio"),
+    *("obv", "mfi", "cmf", "volume_ratio"),
+)
+DRAFT_VOCABULARY: Vocabulary = MappingProxyType({name: VOCABULARY[name] for name in _DRAFTED})
+"""What designers choose from: indicators that say something by themselves, one for each thing that can be said. The others are for documents,
+where they are combined; a search over all of them spends its trials on parts and on near copies."""
