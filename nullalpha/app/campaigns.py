@@ -99,13 +99,20 @@ def create_campaign(lab: Lab, config: CampaignConfig) -> str:
 
 
 def _traded(lab: Lab, symbol: str, timeframe: str) -> Snapshot:
-    snapshot = lab.standing(symbol, timeframe)
-    if not snapshot.instrument.tradable:
+    if any(not s.instrument.tradable for s in lab.catalogue.series() if s.instrument.symbol == symbol):
         raise RefusedError(
             f"{symbol} is an outside series, which nothing trades",
             path="instruments",
             value=symbol,
             suggestion=f"read it in a feature: {{indicator: level, of: {symbol}}}",
+        )
+    snapshot = lab.standing(symbol, timeframe)
+    if any('"adjustment":"difference"' in step.derived_from.recipe for step in lab.catalogue.lineage(snapshot.id) if step.derived_from):
+        raise RefusedError(
+            f"{symbol} is adjusted by difference: its returns are not those of the contracts, and its rolls cannot be charged",
+            path="instruments",
+            value=symbol,
+            suggestion="import it with --adjustment ratio to trade it; features may read it as it is (of:)",
         )
     return snapshot
 
@@ -181,7 +188,8 @@ def _zones(lab: Lab, snapshots: list[Snapshot]) -> Zones:
     if current is not None:
         _refuse_moved_zones(current[1], wanted.validation_from, wanted.lockbox_from)
         return current[1]
-    proposed = propose_zones(min(s.first for s in snapshots)[:10], max(s.last for s in snapshots)[:10])
+    dated = [s for s in snapshots if s.instrument.kind != "synthetic"] or snapshots  # a recipe may reach beyond the present
+    proposed = propose_zones(min(s.first for s in dated)[:10], max(s.last for s in dated)[:10])
     if wanted.validation_from or wanted.lockbox_from:
         return Zones(
             proposed.search_start,

@@ -87,7 +87,8 @@ def import_bars(lab: Lab, request: FileRequest, description: Description, *, qua
     source = _source_of(request, quarantine)
     offers, nothing = _offers(lab, source, request, description, quarantine)
     described = lab.book.describing()
-    known = {snapshot.instrument.symbol: described(snapshot.instrument) for snapshot in lab.catalogue.snapshots()}
+    latest = {(snapshot.instrument.symbol, snapshot.timeframe): snapshot for snapshot in lab.catalogue.snapshots()}
+    known = {symbol: described(snapshot.instrument) for (symbol, _), snapshot in latest.items()}
     taken: list[Snapshot] = []
     failed: list[tuple[str, str, NullAlphaError]] = []
     for offer in offers:
@@ -99,7 +100,9 @@ def import_bars(lab: Lab, request: FileRequest, description: Description, *, qua
                 instrument = description.over(described(raw.instrument))
                 raw = replace(raw, instrument=replace(instrument, source=raw.instrument.source))
             refuse_another(known.get(raw.instrument.symbol), raw.instrument, replacing)
-            taken.append(lab.catalogue.ingest(raw, quarantine=quarantine))
+            snapshot = lab.catalogue.ingest(raw, quarantine=quarantine)
+            before = latest.get((snapshot.instrument.symbol, snapshot.timeframe), snapshot)
+            taken.append(lab.catalogue.stand(snapshot) if snapshot.created < before.created else snapshot)
         except (HomeError, StorageFullError):
             raise
         except NullAlphaError as error:

@@ -96,9 +96,11 @@ def make_market(lab: Lab, request: MarketRequest, *, replacing: bool) -> tuple[S
     market = synthesise(request.kind, request.n_bars, request.seed, bars, venue, **(request.options or {}))
     raw = market.raw_series((real.id,) if real else ())
     described = lab.book.describing()
-    held = [described(s.instrument) for s in lab.catalogue.series() if s.instrument.symbol == raw.instrument.symbol]
-    refuse_another(held[-1] if held else None, raw.instrument, replacing)
+    held = [s for s in lab.catalogue.series() if s.instrument.symbol == raw.instrument.symbol]
+    refuse_another(described(held[-1].instrument) if held else None, raw.instrument, replacing)
     snapshot = lab.catalogue.ingest(raw)
+    if any(s.timeframe == snapshot.timeframe and snapshot.created < s.created for s in held):
+        snapshot = lab.catalogue.stand(snapshot)
     lab.book.put(raw.instrument)
     return market, snapshot
 
@@ -158,11 +160,29 @@ def resample_bars(lab: Lab, symbol: str, timeframe: str | None, to: str) -> Snap
     from nullalpha.data.snapshots import Derivation
 
     base = lab.standing(symbol, timeframe or _shortest(lab, symbol))
-    bars = resample(lab.catalogue.read(base), to, base.instrument.calendar)
+    received = lab.catalogue.read(base)
+    bars = resample(received, to, base.instrument.calendar)
+    _refuse_rolls_inside(received, bars, base.instrument, to)
     if not len(bars):
         raise DataError(f"{symbol} has not one whole {to} bar", path="--to", value=to, suggestion="take a shorter timeframe")
     recipe = canonical_json({"resample": to})
     return lab.catalogue.store(bars, base.instrument, f"{base.source}, resampled", Derivation((base.id,), recipe))
+
+
+def _refuse_rolls_inside(base: Bars, longer: Bars, instrument: Instrument, to: str) -> None:
+    """Refuse longer bars of a future that roll in their midst: neither their prices as traded nor the cost of the roll could be told."""
+    if instrument.kind != "future" or base.factor is None:
+        return
+    rolls = 1 + np.flatnonzero(np.diff(base.factor) != 0)
+    bar = np.searchsorted(longer.time, base.time)
+    inside = rolls[bar[rolls] == bar[rolls - 1]]
+    if len(inside):
+        raise DataError(
+            f"{instrument.symbol} rolls inside a {to} bar at {str(base.time[inside[0]])[:16]}Z",
+            path="--to",
+            value=to,
+            suggestion=f"resample the contracts to {to} and join those (data import --from futures)",
+        )
 
 
 def _shortest(lab: Lab, symbol: str) -> str:

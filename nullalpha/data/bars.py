@@ -12,6 +12,12 @@ IntArray = NDArray[np.int64]
 TimeArray = NDArray[np.datetime64]
 
 
+def session_days(time: TimeArray) -> TimeArray:
+    """Return (n,) datetime64[D], UTC: the day that each bar covers; one that closes at midnight belongs to the day before."""
+    days: TimeArray = (time.astype("datetime64[ns]") - np.timedelta64(1, "ns")).astype("datetime64[D]")
+    return days
+
+
 @dataclass(frozen=True)
 class SessionTable:
     """The exchange's sessions over a run of intraday bars, oldest first.

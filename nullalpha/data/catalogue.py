@@ -52,14 +52,15 @@ class Catalogue:
             HomeError: if the folder cannot be written.
             StorageFullError: if the disk is full.
         """
-        taken = take(raw, quarantine=quarantine)
+        now = self._now()
+        taken = take(raw, quarantine=quarantine, now=now)
         fresh = snapshot_of(
             taken.bars,
             raw.instrument,
             raw.source,
             raw.sha256,
             taken.findings,
-            self._now(),
+            now,
             derived_from=raw.derived_from,
             n_quarantined=0 if taken.apart is None else len(taken.apart),
         )
@@ -178,6 +179,13 @@ class Catalogue:
             raise NotFoundError(f"no bars of {symbol!r} in {self.root}", path="instrument", value=symbol)
         _require_same_bars(standing[0].instrument, instrument)
         return [snapshot if snapshot.instrument == instrument else self._redescribed(snapshot, instrument) for snapshot in standing]
+
+    def stand(self, snapshot: Snapshot) -> Snapshot:
+        """Return a snapshot that is there as the latest of its series: its bars were taken in again after others."""
+        again = replace(snapshot, created=stamp(self._now()))
+        with self._files.alone():
+            self._files.describe(again)
+        return again
 
     def _redescribed(self, old: Snapshot, instrument: Instrument) -> Snapshot:
         bars = self.read(old)

@@ -10,6 +10,7 @@ Errors make a table unusable: it is not imported, unless the rows that have them
 | ambiguous_time, nonexistent_time | error | the clocks of the zone showed this local time twice, or never |
 | duplicate_time, disorder | error | a time occurs again, or is before the row above |
 | not_a_number, missing_price, non_positive_price, inconsistent_high, inconsistent_low | error | no price, or none that can be |
+| in_the_future | error | after the time of import |
 | negative_volume, negative_spread | error | the ask below the bid |
 | zero_volume, missing_volume | warning | none reported, while other bars have some |
 | missing_sessions, missing_bars, not_a_session, outside_calendar | warning | the exchange's calendar says otherwise, or nothing |
@@ -93,6 +94,13 @@ def check_table(table: ParsedTable, calendar: str | None, bar_time: BarTime = "c
         return list(_order(table))
     problems = [*_order(table), *_prices(table), *_amounts(table), *_jumps(table), *_stale(table)]
     return problems if calendar is None else [*problems, *check_sessions(table, calendar, bar_time)]
+
+
+def check_future(table: ParsedTable, now: np.datetime64) -> Iterator[Problem]:
+    """Yield the rows that lie after `now` (UTC): nobody knows them, and the zones of a home would be cut by them."""
+    later = np.flatnonzero(~np.isnat(table.time) & (table.time > now))
+    if len(later):
+        yield from _at(table, "in_the_future", later, lambda _: f"after the time of import, {str(now)[:19]}Z")
 
 
 def _order(table: ParsedTable) -> Iterator[Problem]:

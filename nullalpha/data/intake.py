@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
 
 from nullalpha.core.errors import DataError, Finding
 from nullalpha.data.bars import Bars, IntArray, TimeArray
-from nullalpha.data.check import check_table, judged_by
+from nullalpha.data.check import check_future, check_table, judged_by
 from nullalpha.data.parse import ParsedTable, parse_table
 from nullalpha.data.problems import Problem, has_errors, of_findings, told, within, wrong_rows
 from nullalpha.data.silver import build_bars
@@ -37,32 +39,33 @@ class Taken:
     apart: pa.Table | None = None
 
 
-def take(raw: RawSeries, *, quarantine: bool = False) -> Taken:
+def take(raw: RawSeries, *, quarantine: bool = False, now: datetime | None = None) -> Taken:
     """Return the bars of a series.
 
     Args:
         quarantine: whether rows with errors are set apart and the others taken, instead of refusing them all.
+        now: the present, beyond which no row may lie, unless it was made by a recipe; None leaves that unchecked.
     Raises:
         DataError: if a row has an error and nothing is to be set apart, if the table as a whole has one, or if no row is left.
     """
     if not quarantine:
-        whole, findings = checked(raw)
+        whole, findings = checked(raw, now)
         return Taken(build_bars(whole, raw.instrument, raw.timeframe, raw.bar_time), findings)
     table, problems = _read(raw)
     if table is None or any(problem.of_the_table and problem.severity == "error" for problem in problems):
         raise _refusal(raw, problems)
-    good, wrong = _parted(raw, table, problems)
+    good, wrong = _parted(raw, table, problems, now)
     if not len(good):
-        raise _refusal(raw, _judged(raw, table, problems))
+        raise _refusal(raw, _judged(raw, table, problems, now))
     kept = [part for problem in problems if problem.severity != "error" and len((part := within(problem, good.row)).rows)]
-    remaining = _judged(raw, good, kept)
+    remaining = _judged(raw, good, kept, now)
     if has_errors(remaining):
         raise _refusal(raw, remaining)
     findings = tuple(told([*(replace(problem, severity=QUARANTINED) for problem in wrong), *remaining]))
     return Taken(build_bars(good, raw.instrument, raw.timeframe, raw.bar_time), findings, _apart(raw, wrong) if wrong else None)
 
 
-def checked(raw: RawSeries) -> tuple[ParsedTable, tuple[Finding, ...]]:
+def checked(raw: RawSeries, now: datetime | None = None) -> tuple[ParsedTable, tuple[Finding, ...]]:
     """Return a received table's columns and its warnings.
 
     Raises:
@@ -70,7 +73,7 @@ def checked(raw: RawSeries) -> tuple[ParsedTable, tuple[Finding, ...]]:
     """
     table, problems = _read(raw)
     if table is not None:
-        problems = _judged(raw, table, problems)
+        problems = _judged(raw, table, problems, now)
     if table is None or has_errors(problems):
         raise _refusal(raw, problems)
     return table, tuple(told(problems))
@@ -88,9 +91,12 @@ def _read(raw: RawSeries) -> tuple[ParsedTable | None, list[Problem]]:
     return table, [*of_findings(raw.findings), *problems]
 
 
-def _judged(raw: RawSeries, table: ParsedTable, problems: list[Problem]) -> list[Problem]:
+def _judged(raw: RawSeries, table: ParsedTable, problems: list[Problem], now: datetime | None) -> list[Problem]:
     """Return what reading found, and what the values show."""
-    return [*problems, *check_table(table, judged_by(raw.instrument.calendar, problems), raw.bar_time)]
+    later: Iterable[Problem] = ()
+    if now is not None and raw.instrument.kind != "synthetic":
+        later = check_future(table, np.datetime64(now.astimezone(UTC).replace(tzinfo=None), "ns"))
+    return [*problems, *later, *check_table(table, judged_by(raw.instrument.calendar, problems), raw.bar_time)]
 
 
 def _refusal(raw: RawSeries, problems: list[Problem]) -> DataError:
@@ -108,12 +114,12 @@ def _refusal(raw: RawSeries, problems: list[Problem]) -> DataError:
     )
 
 
-def _parted(raw: RawSeries, table: ParsedTable, problems: list[Problem]) -> tuple[ParsedTable, list[Problem]]:
+def _parted(raw: RawSeries, table: ParsedTable, problems: list[Problem], now: datetime | None) -> tuple[ParsedTable, list[Problem]]:
     """Return the rows without errors, and what is wrong with the others.
 
     Of times that do not ascend the longest run that does is kept, so that one row far in the future does not condemn all after it.
     """
-    shown = [problem for problem in _judged(raw, table, problems) if problem.code not in ("duplicate_time", "disorder")]
+    shown = [problem for problem in _judged(raw, table, problems, now) if problem.code not in ("duplicate_time", "disorder")]
     wrong = [problem for problem in shown if problem.severity == "error" and not problem.of_the_table]
     good = table.kept(np.flatnonzero(~np.isin(table.row, wrong_rows(wrong))))
     in_order = ascending(good.time)

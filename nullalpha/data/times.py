@@ -81,10 +81,10 @@ def _dates(written: Written, tz: str | None) -> TimeArray:
 
 
 def _mixed(written: Written, unread: BoolArray, cell: Callable[[int], object]) -> Problem:
-    known = np.flatnonzero(~unread)
-    first = bool(written.zoned[known[0]]) if len(known) else False
-    message = f"the time {'lacks a' if first else 'has a'} zone, unlike the first row's"
-    return _cells_problem("mixed_time_zones", ~unread & (written.zoned != first), lambda row: (str(cell(row)), message))
+    known = written.zoned[~unread]
+    most = bool(known.mean() > 0.5) if len(known) else False
+    message = f"the time {'lacks a' if most else 'has a'} zone, unlike most rows'"
+    return _cells_problem("mixed_time_zones", ~unread & (written.zoned != most), lambda row: (str(cell(row)), message))
 
 
 def _instants(

@@ -14,7 +14,7 @@ import numpy as np
 
 from nullalpha.core.errors import NotFoundError, NullAlphaError, TrainingDivergedError, UsageError
 from nullalpha.core.fingerprint import derive_seed
-from nullalpha.data.bars import Bars, FloatArray
+from nullalpha.data.bars import Bars, FloatArray, session_days
 from nullalpha.data.instruments import Instrument
 from nullalpha.engines.backtest.carry import roll_carry
 from nullalpha.engines.backtest.decision import ExitDistances, exit_distances, target_positions
@@ -34,8 +34,10 @@ from nullalpha.engines.training.predict import predict_signal
 from nullalpha.engines.training.rulebook import RuleSummary, SetInfluence, describe_rules, describe_sets
 from nullalpha.strategy.lint import parts_of
 from nullalpha.strategy.plan import Plan
+from nullalpha.strategy.timeframes import WEEK
 
 FIXED_SIZE_VOLATILITY_BARS = 20
+WEEKS_PER_YEAR = 52
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def run_experiment(
 
 
 def _common_factor(plan: Plan, market: Mapping[str, MarketSeries]) -> int:
-    factors = {symbol: market[symbol].instrument.sessions_per_year for symbol in plan.instruments}
+    factors = {symbol: periods_per_year(market[symbol].instrument, plan.timeframe) for symbol in plan.instruments}
     if len(set(factors.values())) > 1:
         raise UsageError(
             f"{plan.name} holds instruments with different numbers of sessions a year ({factors}); its figures would have no one factor",
@@ -280,9 +282,16 @@ def _backtest(plan: Plan, series: _Prepared, signal: FloatArray, start: int, sto
 
 
 def bars_per_year(bars: Bars, instrument: Instrument) -> float:
-    """Return how many bars a year holds: the instrument's sessions a year times the bars of a session."""
-    sessions = len(np.unique(bars.time.astype("datetime64[D]")))
-    return instrument.sessions_per_year * len(bars) / sessions
+    """Return how many bars a year holds: the instrument's sessions a year times the bars of a session; of weekly bars, 52."""
+    if bars.timeframe == WEEK:
+        return float(periods_per_year(instrument, WEEK))
+    days = session_days(bars.time) if bars.sessions is None else np.searchsorted(bars.sessions.close, bars.time)
+    return instrument.sessions_per_year * len(bars) / len(np.unique(days))
+
+
+def periods_per_year(instrument: Instrument, timeframe: str) -> int:
+    """Return the factor that annualises returns by session; returns of weekly bars come once a week."""
+    return min(instrument.sessions_per_year, WEEKS_PER_YEAR) if timeframe == WEEK else instrument.sessions_per_year
 
 
 def _hold(series: _Prepared, protocol: Protocol) -> StitchedResult:

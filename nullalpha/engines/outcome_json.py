@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nullalpha.core.artifacts import ArtifactStore
-from nullalpha.data.bars import Bars, FloatArray
+from nullalpha.data.bars import Bars, FloatArray, session_days
 from nullalpha.engines.backtest.metrics import compounded_by_session, drawdown, session_returns
 from nullalpha.engines.backtest.stitch import StitchedResult
 from nullalpha.engines.evidence.sharpe import sharpe_estimate
@@ -59,7 +59,7 @@ def _facts(outcome: ExperimentOutcome, market: Mapping[str, MarketSeries]) -> di
     reports = [fold.baseline for fold in outcome.folds if fold.baseline is not None]
     smallest = min(fold.n_train_rows for fold in outcome.folds)
     entered = [
-        market[symbol].bars.time[stitched.trade_array["entry_row"].astype(np.int64)].astype("datetime64[D]")
+        session_days(market[symbol].bars.time[stitched.trade_array["entry_row"].astype(np.int64)])
         for symbol, stitched in zip(outcome.plan.instruments, outcome.stitched, strict=True)
     ]
     return {
@@ -94,7 +94,7 @@ def _series(outcome: ExperimentOutcome, market: Mapping[str, MarketSeries]) -> A
         "drawdown": drawdown(account.equity, account.capital),
         "exposure": account.exposure,
         "holding_equity": holding.equity / holding.capital,
-        "bar_days": account.time.astype("datetime64[D]").astype(np.int64),
+        "bar_days": session_days(account.time).astype(np.int64),
         "fold_ids": account.fold_ids,
     }
     timing, earned, entry_days = [], [], []
@@ -104,7 +104,7 @@ def _series(outcome: ExperimentOutcome, market: Mapping[str, MarketSeries]) -> A
         rows = np.searchsorted(account.time, stitched.time)
         timing.append(_placed(position - stitched.matched_exposure, rows, len(account)) / len(outcome.stitched))
         earned.append(_placed(returns, rows, len(account)))
-        entry_days.append(series.bars.time[trades["entry_row"].astype(np.int64)].astype("datetime64[D]").astype(np.int64))
+        entry_days.append(session_days(series.bars.time[trades["entry_row"].astype(np.int64)]).astype(np.int64))
         arrays |= {
             f"entry_{index}": trades["entry_row"].astype(np.int64),
             f"exit_{index}": trades["exit_row"].astype(np.int64),
@@ -149,7 +149,7 @@ def _store_weights(outcome: ExperimentOutcome, artifacts: ArtifactStore) -> str 
 
 def _fold_json(outcome: FoldOutcome, bars: Bars) -> dict[str, Any]:
     fold, fit = outcome.fold, outcome.fit
-    dates = bars.time.astype("datetime64[D]")
+    dates = session_days(bars.time)
     return {
         "instrument": outcome.instrument,
         "fold": fold.index + 1,

@@ -24,10 +24,11 @@ def attack(context: ResearchContext, experiment_id: str) -> None:
         "market": market,
         "weights": computed.body["last_weights"],
         "cuts": context.protocol.attack_cuts,
+        "first_row": computed.body["first_test_row"],
         "seed": context.config.seed,
         "code": context.code_version,
     }
-    payload = {**identity, "document": row.document, "first_row": computed.body["first_test_row"]}
+    payload = {**identity, "document": row.document}
     _record(context, experiment_id, "attack", context.run([OperationRequest("attack", identity, payload, {"experiment": row.id})])[0])
 
 

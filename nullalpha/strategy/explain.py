@@ -81,7 +81,7 @@ def describe_learned(body: Mapping[str, Any]) -> list[str]:
 
 
 def _side(lean: float | None) -> str:
-    return "long" if (lean or 0.0) > 0 else "short"
+    return "neither way" if not lean else "long" if lean > 0 else "short"
 
 
 def _whose(item: Mapping[str, Any]) -> str:
@@ -89,7 +89,7 @@ def _whose(item: Mapping[str, Any]) -> str:
 
 
 def _share(value: float | None) -> str:
-    return "no" if value is None else f"{value:.0%}"
+    return "none" if value is None else f"{value:.0%}"
 
 
 def _number(value: float | None) -> float | None:

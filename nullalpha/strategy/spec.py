@@ -255,7 +255,7 @@ class MemberSpec(Closed):
 
 
 class RouterSpec(Closed):
-    """A regime model, and which member answers on which side of its signal (-1..1)."""
+    """A regime model, and which member answers on which side of its signal (-1..1). Labels that name no kind are of a regime."""
 
     model: MemberSpec
     labels: Annotated[LabelSpec, BeforeValidator(_regime)] = LabelSpec(kind="regime")

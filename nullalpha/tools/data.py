@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, Field
 
@@ -21,8 +18,6 @@ if TYPE_CHECKING:
     from nullalpha.data.snapshots import Snapshot
 
 BarTime = Literal["open", "close"]
-SNAPSHOTS = "snapshots"
-"""The relation that lists the others."""
 
 
 class SnapshotRecord(BaseModel):
@@ -64,15 +59,6 @@ class DataFacts(SnapshotRecord):
     lineage: list[str]
 
 
-class DataAnswer(BaseModel):
-    """An answer to a question: no bar in it was known on or after `bars_before`."""
-
-    columns: list[str]
-    rows: list[list[Any]]
-    truncated: bool
-    bars_before: str
-
-
 class FindingRecord(BaseModel):
     code: str
     row: int | None
@@ -90,7 +76,7 @@ class DataCheck(BaseModel):
 
 def data_list(desk: Desk) -> DataList:
     """List the instruments that the lab has bars of, with their spans, costs and fill basis."""
-    return DataList(snapshots=[_record(s) for s in desk.catalogue.series()])
+    return DataList(snapshots=[record_of(s) for s in desk.catalogue.series()])
 
 
 def data_show(desk: Desk, *, instrument: str, timeframe: str | None = None) -> DataFacts:
@@ -100,7 +86,7 @@ def data_show(desk: Desk, *, instrument: str, timeframe: str | None = None) -> D
     zones = None if current is None else ZoneDates(**asdict(current[1]))
     lineage = [_made_of(step) for step in desk.catalogue.lineage(snapshot.id)]
     warnings = sum(finding.severity == "warning" for finding in snapshot.findings)
-    return DataFacts(**_record(snapshot).model_dump(), zones=zones, n_warnings=warnings, lineage=lineage)
+    return DataFacts(**record_of(snapshot).model_dump(), zones=zones, n_warnings=warnings, lineage=lineage)
 
 
 def standing(desk: Desk, instrument: str, timeframe: str | None) -> Snapshot:
@@ -175,65 +161,6 @@ def _checked(target: str, n_bars: int, findings: Sequence[Finding]) -> DataCheck
     return DataCheck(target=target, ok=not any(f.severity == "error" for f in records), n_bars=n_bars, findings=records)
 
 
-def data_query(
-    desk: Desk,
-    *,
-    sql: Annotated[str, Field(min_length=1, max_length=20_000)],
-    max_rows: Annotated[int, Field(ge=1, le=10_000)] = 200,
-    seconds: Annotated[float, Field(gt=0, le=60)] = 10.0,
-) -> DataAnswer:
-    """Answer one SELECT about the bars of the search zone, in a locked-down DuckDB.
-
-    Relations: one a series (`SPX` for daily bars, `SPX_1h` for others, `"BRK.B"` in quotes where a symbol is no single word; columns
-    instrument, timeframe, time in UTC, open, high, low, close, volume, spread, factor), and `snapshots`, which lists them.
-    """
-    from nullalpha.data.query import query  # noqa: PLC0415  (pyarrow)
-    from nullalpha.tools.bars import search_ends  # noqa: PLC0415
-
-    found = query(sql, _relations(desk), max_rows=max_rows, seconds=seconds)
-    rows = [list(row) for row in found.rows]
-    return DataAnswer(columns=list(found.columns), rows=rows, truncated=found.truncated, bars_before=search_ends(desk)[-1])
-
-
-def _relations(desk: Desk) -> dict[str, Callable[[], Any]]:
-    """Return what may be asked: the latest snapshot of each series, up to the end of the search zone, and the list of them.
-
-    A series of a symbol that is no single word also has a name with `_` for its odd characters, where nothing else has that name.
-    """
-    named = {relation_name(snapshot): snapshot for snapshot in desk.catalogue.series()}
-    plain = Counter(_as_word(name).lower() for name in named)
-    aliases = {_as_word(name): snapshot for name, snapshot in named.items() if plain[_as_word(name).lower()] == 1}
-    relations: dict[str, Callable[[], Any]] = {
-        name: partial(_bars_relation, desk, snapshot) for name, snapshot in {**aliases, **named}.items()
-    }
-    return {SNAPSHOTS: partial(_snapshot_relation, named), **relations}
-
-
-def relation_name(snapshot: Snapshot) -> str:
-    """Return what a snapshot's bars are called in a question: the symbol of daily bars, else `SYMBOL_timeframe`."""
-    symbol = snapshot.instrument.symbol
-    return symbol if snapshot.timeframe == DAILY and symbol.lower() != SNAPSHOTS else f"{symbol}_{snapshot.timeframe}"
-
-
-def _as_word(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_]", "_", name)
-
-
-def _bars_relation(desk: Desk, snapshot: Snapshot) -> Any:
-    from nullalpha.data.query import bars_table  # noqa: PLC0415
-    from nullalpha.tools.bars import bars_of  # noqa: PLC0415
-
-    return bars_table(bars_of(desk, snapshot))
-
-
-def _snapshot_relation(named: Mapping[str, Snapshot]) -> Any:
-    """Return the list of relations; `relation` is a name as it is written in a question."""
-    import pyarrow as pa  # noqa: PLC0415
-
-    written = {name: name if re.fullmatch(r"[A-Za-z_]\w*", name) else f'"{name}"' for name in named}
-    return pa.Table.from_pylist([{"relation": written[name], **_record(s).model_dump(exclude={"costs"})} for name, s in named.items()])
-
-
 def file_under_root(desk: Desk, target: str) -> Path:
     """Return the path of a file that this actor may read.
 
@@ -262,7 +189,8 @@ def _may_see(desk: Desk, finding: Finding) -> bool:
     return current is not None and finding.time < current[1].validation_start
 
 
-def _record(snapshot: Any) -> SnapshotRecord:
+def record_of(snapshot: Snapshot) -> SnapshotRecord:
+    """Return what is public of a snapshot."""
     instrument = snapshot.instrument
     return SnapshotRecord(
         instrument=instrument.symbol,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nullalpha.tools.data import data_check, data_list, data_query, data_show
+from nullalpha.tools.data import data_check, data_list, data_show
 from nullalpha.tools.door import Tool, tool
+from nullalpha.tools.questions import data_query
 from nullalpha.tools.research import (
     campaign_list,
     campaign_result,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from nullalpha.app.lab import Lab
 from nullalpha.core.errors import SettingsError
 from nullalpha.core.settings import Settings, default_home, load_settings
+from nullalpha.data.connect.config import ConnectConfig
 
 
 @pytest.fixture
@@ -56,6 +59,12 @@ def test_one_homes_file_is_not_anothers(settled: Path, tmp_path: Path) -> None:
         ("device = 'gpu'", "device"),
         ("[research]\nq = 1.5", "research.q"),
         ("[research]\nlockbox_from = 'soon'", "research.lockbox_from"),
+        ("[connect.freed]\nbase_url = 'x'", "connect.freed"),
+        ("[connect.fred]\nkey = 'secret'", "connect.fred.key"),
+        ("[connect.fred]\nlag_days = -1", "connect.fred.lag_days"),
+        ("[connect.alpaca]\nadjustment = 'most'", "connect.alpaca.adjustment"),
+        ("[connect.retry]\ntries = 0", "connect.retry.tries"),
+        ("[connect.retry]\ndeadline = 99999", "connect.retry.deadline"),
     ],
 )
 def test_a_wrong_key_or_value_is_named_with_its_place(tmp_path: Path, text: str, path: str) -> None:
@@ -64,6 +73,34 @@ def test_a_wrong_key_or_value_is_named_with_its_place(tmp_path: Path, text: str,
         load_settings(tmp_path)
     assert caught.value.path == path
     assert str(tmp_path / "settings.toml") in str(caught.value.suggestion)
+
+
+def test_services_are_told_what_the_connect_section_says_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "settings.toml").write_text(
+        '[connect.fred]\nbase_url = "http://127.0.0.1:1/fred"\nrelease_time = "08:30"\nlag_days = 30\n'
+        '[connect.alpaca]\nkey_env = "MY_KEY"\nfeed = "sip"\n[connect.ccxt]\nexchange = "kraken"\n[connect.retry]\ntries = 2\n'
+    )
+    monkeypatch.setenv("NULLALPHA_CONNECT__CFTC__TOKEN_ENV", "MY_TOKEN")
+    config = Lab(tmp_path).connect_config()
+    assert (config.fred.base_url, config.fred.release_time, config.fred.lag_days) == ("http://127.0.0.1:1/fred", "08:30", 30)
+    assert (config.alpaca.key_env, config.alpaca.secret_env, config.alpaca.feed) == ("MY_KEY", "NULLALPHA_ALPACA_SECRET", "sip")
+    assert (config.ccxt.exchange, config.cftc.token_env, config.retry.tries) == ("kraken", "MY_TOKEN", 2)
+    assert config.yfinance.cache == str(tmp_path / "cache" / "yfinance")
+
+
+def test_without_a_connect_section_services_are_as_their_own_defaults_say(tmp_path: Path) -> None:
+    plain, config = ConnectConfig(), Lab(tmp_path).connect_config()
+    assert replace(config, yfinance=plain.yfinance) == plain
+
+
+@pytest.mark.parametrize("section", ["fred", "alpaca", "cftc", "ccxt", "yfinance"])
+@pytest.mark.parametrize("url", ["ftp://x", "fred", "http://me:secret@127.0.0.1/", "http://127.0.0.1/?key=1"])
+def test_an_address_that_is_none_or_holds_a_secret_is_refused_by_its_place(tmp_path: Path, section: str, url: str) -> None:
+    (tmp_path / "settings.toml").write_text(f'[connect.{section}]\nbase_url = "{url}"\n')
+    with pytest.raises(SettingsError) as caught:
+        Lab(tmp_path).connect_config()
+    assert caught.value.path == f"connect.{section}.base_url"
+    assert "secret" not in caught.value.message
 
 
 @pytest.mark.parametrize("data", [b"workers = ", b"\xff\xfe", b"[model\n"])

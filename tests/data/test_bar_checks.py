@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from nullalpha.core.errors import DataError
+from nullalpha.data.catalogue import Catalogue
 from nullalpha.data.check import check_frame
+from nullalpha.data.instruments import Costs, Instrument
+from nullalpha.data.sources.series import RawSeries
 
 Damage = Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -279,3 +284,23 @@ def test_shuffled_bars_name_every_row_that_is_out_of_order(frame: pd.DataFrame) 
     found = check_frame(frame.iloc[order], None, "1d")
     assert [finding.row for finding in found if finding.code == "disorder"] == expected
     assert len(expected) > 0
+
+
+def test_a_row_from_the_future_is_an_error_and_can_be_set_apart(tmp_path: Path) -> None:
+    days = ["2024-01-02", "2024-01-03", "2024-01-04", "2031-01-02"]
+    frame = pd.DataFrame({"time": days, **{name: [10.0] * 4 for name in ("open", "high", "low", "close")}})
+    acme = Instrument("ACME", "Acme", "XNYS", "USD", "open", 252, Costs(0.0, 0.0, 0.0), "file")
+    raw = RawSeries(acme, "1d", frame, "acme.csv", b"bytes")
+    catalogue = Catalogue(tmp_path, now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    with pytest.raises(DataError) as caught:
+        catalogue.ingest(raw)
+    assert [(f.code, f.row) for f in caught.value.findings if f.severity == "error"] == [("in_the_future", 3)]
+    kept = catalogue.ingest(raw, quarantine=True)
+    assert (kept.n_bars, kept.last[:10], kept.n_quarantined) == (3, "2024-01-04", 1)
+
+
+def test_the_rows_that_most_are_unlike_are_the_odd_ones() -> None:
+    days = ["2024-01-02T00:00:00Z", "2024-01-03", "2024-01-04"]
+    frame = pd.DataFrame({"time": days, **{name: [10.0] * 3 for name in ("open", "high", "low", "close")}})
+    found = check_frame(frame, None, "1d")
+    assert [(f.code, f.row) for f in found] == [("mixed_time_zones", 0)]

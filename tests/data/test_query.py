@@ -174,7 +174,7 @@ def test_a_relation_that_is_not_there_is_refused_with_the_nearest() -> None:
         ("SELECT * FROM ACMEE", "ACMEE", "did you mean ACME?"),
         ("SELECT * FROM zzz", "zzz", "there is ACME, OTHER, BRK.B"),
         ("SELECT * FROM BRK.B", "BRK.B", 'write "BRK.B", in double quotes'),
-        ("SELECT * FROM ACME JOIN quotes USING (time)", "quotes", "there is ACME, OTHER, BRK.B"),
+        ("SELECT * FROM ACME JOIN zzz USING (time)", "zzz", "there is ACME, OTHER, BRK.B"),
     ):
         with pytest.raises(NotFoundError) as caught:
             ask(sql)

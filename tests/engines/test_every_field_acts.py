@@ -7,8 +7,10 @@ bit. What fields do to the fingerprint is shown in `tests/strategy/test_fingerpr
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -27,7 +29,7 @@ from nullalpha.strategy.compile import compile_strategy
 from nullalpha.strategy.plan import Plan
 from nullalpha.strategy.spec import FeatureSpec
 from nullalpha.strategy.validate import parse_strategy
-from tests.support.perturbing import PARAMETER, Document, FieldName, Path, fields_of_the_language, put
+from tests.support.fields import PARAMETER, Document, FieldName, Path, fields_of_the_language, put
 from tests.support.rewriting import rewritten
 
 SPAN = Span("search", "2000-01-03", "2004-01-01")
@@ -58,7 +60,7 @@ BASE: Document = {
         "slow": {"up": {"sigmoid": [0.5, 2]}, "down": {"bell": [-1, 0.5, 2]}},
     },
     "model": RULES,
-    "labels": {"kind": "forward_return", "horizon": 3},
+    "labels": {"kind": "forward_return", "horizon": 1},
     "training": {"epochs": 4, "batch_size": 64, "learning_rate": 0.05},
     "decision": {"long_above": 0.1, "short_below": -0.1},
 }
@@ -78,7 +80,7 @@ BASES: dict[str, Document] = {
     "barriers": BASE | {"model": ANFIS, "labels": {"kind": "triple_barrier", "horizon": 10}},
     "legs": BASE | {"model": MLP, "labels": {"kind": "zigzag", "horizon": 10}},
     "regimes": BASE | {"model": MLP, "labels": {"kind": "regime", "horizon": 10}},
-    "long training": BASE | {"model": MLP, "decision": KELLY, "training": {"epochs": 30, "batch_size": 32, "learning_rate": 0.3}},
+    "long training": BASE | {"model": MLP, "decision": KELLY, "training": {"epochs": 30, "batch_size": 32, "learning_rate": 0.1}},
     "routed": BASE | {"model": ROUTED, "decision": KELLY},
     "two members": BASE | {"model": {"kind": "ensemble", "members": ROUTED["members"]}, "decision": KELLY},
     "shapes": put(
@@ -125,7 +127,7 @@ CASES: dict[FieldName, list[Case]] = {
     ("SetSpec", "trapezoid"): [
         Case("shapes", f"sets.fast.high.trapezoid.{i}", value) for i, value in enumerate((0.015, 0.035, 0.021, 0.042))
     ],
-    ("ModelSpec", "kind"): [Case("rules", "model.kind", "anfis"), Case("gru", "model.kind", "fuzzy_lstm")],
+    ("ModelSpec", "kind"): [Case("rules", "model.kind", "anfis"), Case("gru", "model.kind", "fuzzy_lstm", learned=True)],
     ("ModelSpec", "rules"): [
         Case("rules", "model.rules.0", "if fast is low or slow is up then long 1.0"),
         Case("rules", "model.rules.0", "if not fast is low and slow is up then long 1.0"),
@@ -318,8 +320,11 @@ def test_every_parameter_and_output_of_an_indicator_changes_its_values(name: str
 
     as_it_is = {output: column(output=output) for output in signature.outputs}
     assert len({values.tobytes() for values in as_it_is.values()}) == len(as_it_is)
+    defaults = {parameter.name: parameter.default for parameter in signature.parameters}
     for parameter in signature.parameters:
-        step = 1 if parameter.integer else parameter.default / 10
-        near = {max(parameter.default - step, parameter.low), parameter.default + step, parameter.low} - {parameter.default}
+        below = {high: low for low, high in pairwise(signature.rising)}.get(parameter.name)
+        floor = parameter.low if below is None else max(parameter.low, 1.5 * defaults[below])
+        values = {math.ceil(floor), parameter.default + 1} if parameter.integer else {floor, parameter.default * 1.1}
+        near = values - {parameter.default}
         changed = [column(**{parameter.name: value, "output": output}).tobytes() for value in near for output in as_it_is]
         assert {*changed} - {values.tobytes() for values in as_it_is.values()}, parameter.name

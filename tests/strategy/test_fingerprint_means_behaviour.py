@@ -24,7 +24,8 @@ from nullalpha.strategy.plan import NETWORK_KINDS, MemberPlan, Plan
 from nullalpha.strategy.rules import parse_rule, statements
 from nullalpha.strategy.spec import MemberSpec, StrategySpec
 from nullalpha.strategy.validate import parse_strategy
-from tests.support.perturbing import Document, FieldName, Site, fields_of_the_language, perturbed, sites_of
+from tests.support.fields import Document, FieldName, Site, fields_of_the_language, sites_of
+from tests.support.perturbing import perturbed
 from tests.support.rewriting import REWRITINGS, rewritten
 from tests.support.strategies import documents
 
@@ -96,14 +97,12 @@ NEVER_ACT: dict[FieldName, str] = {
     ("PredictionSpec", "p_pass"): "judged afterwards",
     ("PredictionSpec", "kill_below"): "judged afterwards",
 }
-CONTAINERS: dict[FieldName, str] = {
-    name: "always there; its own fields act"
-    for name in (
-        *(("StrategySpec", part) for part in ("features", "sets", "model", "labels", "training", "decision")),
-        *(("DecisionSpec", part) for part in ("sizing", "exits")),
-        *(("RouterSpec", part) for part in ("model", "labels")),
-    )
+CONTAINERS: set[FieldName] = {
+    *(("StrategySpec", part) for part in ("features", "sets", "model", "labels", "training", "decision")),
+    *(("DecisionSpec", part) for part in ("sizing", "exits")),
+    *(("RouterSpec", part) for part in ("model", "labels")),
 }
+"""Always there; their own fields act."""
 
 
 def compiled(document: Document) -> Plan:

@@ -1,18 +1,14 @@
 from __future__ import annotations
 
 import copy
-import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from nullalpha.core.errors import SpecError
-from nullalpha.strategy.compile import canonical_document, compile_strategy
+from nullalpha.strategy.compile import compile_strategy
 from nullalpha.strategy.document import load_document
 from nullalpha.strategy.plan import Condition, LabelPlan, Plan, SizingPlan
-from nullalpha.strategy.rules import Expression, Is, Join, Not, Rule, format_rule, parse_rule
 from nullalpha.strategy.spec import StrategySpec
 from nullalpha.strategy.validate import parse_strategy
 from nullalpha.strategy.vocabulary import Vocabulary
@@ -250,165 +246,3 @@ def test_a_spec_that_was_never_validated_is_refused(example: str, vocabulary: Vo
     spec = StrategySpec.model_validate(change(load_document(example), "features.rsi.indicator", "rsj"))
     with pytest.raises(SpecError, match="rsj"):
         compile_strategy(spec, vocabulary)
-
-
-# Generated strategies: every one valid, so that what a change does to the fingerprint can be checked on many.
-
-NUMBER = st.integers(-200, 200).map(lambda n: n / 4)
-
-
-def shapes() -> st.SearchStrategy[Json]:
-    gaussian = st.builds(lambda c, w: {"gaussian": [c, w]}, NUMBER, st.integers(1, 40).map(lambda n: n / 8))
-    sigmoid = st.builds(lambda c, k: {"sigmoid": [c, k]}, NUMBER, st.sampled_from([-80, -1.5, 2, 80.0]))
-    triangle = st.lists(NUMBER, min_size=3, max_size=3, unique=True).map(lambda p: {"triangle": sorted(p)})
-    trapezoid = st.lists(NUMBER, min_size=4, max_size=4, unique=True).map(lambda p: {"trapezoid": sorted(p)})
-    return gaussian | sigmoid | triangle | trapezoid
-
-
-FEATURE = st.one_of(
-    st.builds(lambda p: {"indicator": "rsi", "period": p}, st.integers(2, 30)),
-    st.builds(lambda p: {"indicator": "roc", "period": p, "timeframe": "1w"}, st.integers(2, 30)),
-    st.builds(lambda o: {"indicator": "macd", "output": o}, st.sampled_from(["macd", "signal", "histogram"])),
-    st.builds(lambda p, z: {"indicator": "atr", "period": p, "transform": {"zscore": z}}, st.integers(5, 60), st.integers(50, 60)),
-    st.builds(lambda d: {"indicator": "bollinger_width", "deviations": d}, st.sampled_from([1, 1.5, 2.0])),
-)
-
-
-@st.composite
-def documents(draw: st.DrawFn) -> Json:
-    features = {f"f{i}": draw(FEATURE) for i in range(draw(st.integers(1, 3)))}
-    sets = {name: {f"s{j}": draw(shapes()) for j in range(draw(st.integers(1, 3)))} for name in features}
-    named = [(feature, fuzzy) for feature, given_sets in sets.items() for fuzzy in given_sets]
-    leaf = st.sampled_from(named).map(lambda pair: Is(*pair))
-    condition = st.recursive(
-        leaf,
-        lambda inner: (
-            st.builds(Not, inner) | st.builds(Join, st.sampled_from(["and", "or"]), st.lists(inner, min_size=2, max_size=3).map(tuple))
-        ),
-        max_leaves=4,
-    )
-    rule = st.builds(Rule, condition, st.sampled_from(["long", "short"]), st.sampled_from([0.1, 0.5, 1.0]))
-    return {
-        "nullalpha": 1,
-        "name": "generated",
-        "hypothesis": "None.",
-        "instruments": draw(st.sampled_from([["SPX"], ["SPX", "IXIC"]])),
-        "features": features,
-        "sets": sets,
-        "model": {
-            "kind": draw(st.sampled_from(["rules", "anfis"])),
-            "rules": [format_rule(r) for r in draw(st.lists(rule, min_size=1, max_size=3))],
-        },
-        "labels": {"horizon": draw(st.integers(1, 40))},
-        "training": {"epochs": draw(st.integers(1, 100))},
-        "decision": {
-            "long_above": draw(st.sampled_from([None, 0, 0.25])),
-            "short_below": draw(st.sampled_from([-0.25, 0.0])),
-            "sizing": draw(st.sampled_from([{"kind": "fixed", "size": 1}, {"kind": "volatility_target", "annual": 0.2}])),
-            "exits": draw(st.sampled_from([{}, {"stop_loss": {"atr": 2}}, {"take_profit": {"fraction": 0.05}, "max_bars": 5}])),
-        },
-    }
-
-
-def rewritten(document: Json, rng: random.Random) -> Json:
-    """Say the same in other words: other names and orders, other notation, defaults spelled out, negations doubled."""
-    features = list(document["features"])
-    new = dict(zip(features, rng.sample(["alpha", "beta", "gamma", "rsi", "f0", "f1"], len(features)), strict=True))
-    new_set = {(f, s): f"{rng.choice('xyz')}{i}" for f in features for i, s in enumerate(document["sets"][f])}
-
-    def expression(node: Expression) -> Expression:
-        if isinstance(node, Is):
-            said: Expression = Is(new[node.feature], new_set[node.feature, node.set_name])
-        elif isinstance(node, Not):
-            said = Not(expression(node.arg))
-        else:
-            args = [expression(arg) for arg in node.args]
-            rng.shuffle(args)
-            said = Join(node.op, (Join(node.op, tuple(args[:2])), *args[2:])) if len(args) > 2 else Join(node.op, tuple(args))
-        return Not(Not(said)) if rng.random() < 0.2 else said
-
-    def feature(given_feature: Json) -> Json:
-        said = dict(given_feature)
-        if rng.random() < 0.5:
-            said.setdefault("timeframe", "1d")
-        return {key: float(value) if isinstance(value, int) else value for key, value in shuffled(said).items()}
-
-    def shuffled(mapping: Json) -> Json:
-        return dict(rng.sample(list(mapping.items()), len(mapping)))
-
-    rules = [parse_rule(text) for text in document["model"]["rules"]]
-    texts = [format_rule(Rule(expression(r.condition), r.direction, r.strength)) for r in rules]
-    sets = {new[f]: shuffled({new_set[f, s]: shape for s, shape in document["sets"][f].items()}) for f in features}
-    return shuffled(
-        {
-            **document,
-            "name": "rewritten",
-            "hypothesis": "Another.",
-            "timeframe": "1d",
-            "instruments": rng.sample(document["instruments"], len(document["instruments"])),
-            "features": shuffled({new[f]: feature(document["features"][f]) for f in features}),
-            "sets": shuffled(sets),
-            "model": shuffled({**document["model"], "rules": rng.sample(texts, len(texts))}),
-            "training": {"patience": 8.0, **document["training"], "learning_rate": 1e-2},
-        }
-    )
-
-
-@settings(deadline=None, max_examples=150)
-@given(document=documents(), seed=st.integers(0, 2**32))
-def test_the_fingerprint_does_not_see_names_orders_or_notation(vocabulary: Vocabulary, document: Json, seed: int) -> None:
-    plan = compiled(document, vocabulary)
-    same = compiled(rewritten(document, random.Random(seed)), vocabulary)
-    assert canonical_document(same) == canonical_document(plan)
-    assert same.fingerprint == plan.fingerprint
-    assert (same.warmup_bars, same.n_parameters) == (plan.warmup_bars, plan.n_parameters)
-
-
-PERTURBATIONS = [
-    ("instruments", ["DJI"]),
-    ("decision.long_above", 0.31),
-    ("decision.short_below", -0.31),
-    ("decision.exits.max_bars", 7),
-    ("decision.exits.stop_loss", {"atr": 7}),
-    ("decision.exits.take_profit", {"atr": 7}),
-    ("decision.sizing", {"kind": "fixed", "size": 0.7}),
-    ("decision.sizing", {"kind": "volatility_target", "annual": 0.37}),
-]
-TRAINING_PERTURBATIONS = [
-    ("labels.horizon", lambda n: n % 40 + 1),
-    ("labels.kind", lambda _: "triple_barrier"),
-    ("training.epochs", lambda n: n + 1),
-    ("training.loss", lambda _: "mse"),
-    ("model.trainable", lambda _: ["sets"]),
-]
-
-
-@settings(deadline=None, max_examples=100)
-@given(document=documents(), which=st.sampled_from(PERTURBATIONS), trained=st.sampled_from(TRAINING_PERTURBATIONS))
-def test_the_fingerprint_sees_every_field_that_acts(
-    vocabulary: Vocabulary, document: Json, which: tuple[str, object], trained: tuple[str, Any]
-) -> None:
-    plan = compiled(document, vocabulary)
-    assert compiled(change(document, *which), vocabulary).fingerprint != plan.fingerprint
-    section, key = trained[0].split(".")
-    retrained = change(document, trained[0], trained[1](document[section].get(key)))
-    differs = compiled(retrained, vocabulary).fingerprint != plan.fingerprint
-    assert differs == (document["model"]["kind"] == "anfis")
-
-
-@settings(deadline=None, max_examples=100)
-@given(document=documents(), pick=st.integers(0, 100), shift=st.sampled_from([0.5, -1e-6]))
-def test_the_fingerprint_sees_every_number_of_every_set_in_use(vocabulary: Vocabulary, document: Json, pick: int, shift: float) -> None:
-    plan = compiled(document, vocabulary)
-    stated = [s for text in document["model"]["rules"] for s in leaves(parse_rule(text).condition)]
-    target = stated[pick % len(stated)]
-    (shape, numbers) = next(iter(document["sets"][target.feature][target.set_name].items()))
-    moved = [number + shift for number in numbers] if shape in ("triangle", "trapezoid") else [numbers[0] + shift, *numbers[1:]]
-    changed = change(document, f"sets.{target.feature}.{target.set_name}", {shape: moved})
-    assert compiled(changed, vocabulary).fingerprint != plan.fingerprint
-
-
-def leaves(node: Expression) -> list[Is]:
-    if isinstance(node, Is):
-        return [node]
-    return leaves(node.arg) if isinstance(node, Not) else [leaf for arg in node.args for leaf in leaves(arg)]

@@ -104,6 +104,16 @@ def test_a_router_that_learns_learns_a_regime(document: Json, vocabulary: Vocabu
     assert codes_of(with_model(document, model), vocabulary) == [("model.router.labels.kind", "router_label")]
 
 
+def test_labels_of_a_router_that_name_no_kind_are_of_a_regime(document: Json, vocabulary: Vocabulary) -> None:
+    model = routed(labels={"horizon": 9, "of": "volatility"})
+    model["router"]["model"] = {"kind": "fuzzy_mlp"}
+    plan = plan_of(with_model(document, model), vocabulary)
+    assert plan.router is not None
+    assert plan.router.regime.plan.labels == LabelPlan("regime", 9, 60, regime_of="volatility")
+    model["router"]["labels"]["kind"] = "regime"
+    assert plan_of(with_model(document, model), vocabulary).fingerprint == plan.fingerprint
+
+
 def test_a_member_nobody_asks_is_refused(document: Json, vocabulary: Vocabulary) -> None:
     model = routed()
     model["members"]["third"] = LOW
@@ -189,6 +199,10 @@ def test_kelly_needs_a_predicted_return(document: Json, vocabulary: Vocabulary) 
     refused = [("decision.sizing.kind", "kelly_without_forecast")]
     assert codes_of({**document, "labels": {"kind": "zigzag"}}, vocabulary) == refused
     assert codes_of(with_model(document, {"kind": "rules", "rules": ["if rsi is low then long 1"]}), vocabulary) == refused
+    untrained = {**LOW, "trainable": []}
+    assert codes_of(with_model(document, untrained), vocabulary) == refused
+    members = {"kind": "ensemble", "members": {"one": LOW, "two": untrained}}
+    assert codes_of(with_model(document, members), vocabulary) == refused
 
 
 def test_every_kind_of_model_has_words(document: Json, vocabulary: Vocabulary) -> None:

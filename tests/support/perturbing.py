@@ -1,105 +1,24 @@
-"""Every field of a typed strategy, and other valid values for each: so that no field can be added that nothing tries.
+"""Other valid values for each field of a strategy.
 
-Fields are found by walking the typed form. What a field may hold comes from its JSON Schema; where that does not say enough (indicators,
-rules, names of other parts), `WRITTEN` has a function for it.
+What a field may hold comes from its JSON Schema; where that does not say enough (indicators, rules, names of other parts), `WRITTEN` has a
+function for it.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
-from pydantic import BaseModel
-
 from nullalpha.strategy.rules import Rule, format_rule, parse_rule
-from nullalpha.strategy.spec import StrategySpec
 from nullalpha.strategy.timeframes import TIMEFRAMES
 from nullalpha.strategy.vocabulary import BAR_FIELD_UNITS, IndicatorSignature, Vocabulary
+from tests.support.fields import DEFINITIONS, PARAMETER, Document, FieldName, Site, at, put
 
-Document = dict[str, Any]
-Path = tuple[str | int, ...]
-FieldName = tuple[str, str]
-PARAMETER = "<parameter>"
-"""Stands for the further keys of a feature or a transform."""
-_SCHEMA = StrategySpec.model_json_schema()
-_DEFINITIONS: dict[str, Any] = {**_SCHEMA["$defs"], "StrategySpec": _SCHEMA}
 IMPLIED: dict[str, Any] = {"hidden": [16], "lookback": 20, "dropout": 0.0, "separation": 1}
 """What an absent value stands for, where it is not the typed form's own default."""
-
-
-@dataclass(frozen=True)
-class Site:
-    """A field of one part of a document: whose it is, where it stands, and what holds there (its default, if nothing is written)."""
-
-    owner: str
-    field: str
-    path: Path
-    value: Any
-
-    @property
-    def name(self) -> FieldName:
-        return self.owner, self.field
-
-
-def fields_of_the_language() -> set[FieldName]:
-    """Return every field of every part that a strategy can be made of, further keys included."""
-    fields = {(owner, field) for owner, schema in _DEFINITIONS.items() for field in schema.get("properties", {})}
-    return fields | {("FeatureSpec", PARAMETER), ("TransformSpec", PARAMETER)}
-
-
-def sites_of(document: Document) -> list[Site]:
-    """Return every field of every part of a valid document, written or not."""
-    return list(_sites(StrategySpec.model_validate(document), ()))
-
-
-def _sites(part: BaseModel, path: Path) -> Iterator[Site]:
-    owner = type(part).__name__
-    for field in type(part).model_fields:
-        value = getattr(part, field)
-        yield Site(owner, field, (*path, field), value)
-        yield from _below(value, (*path, field))
-    if type(part).model_config.get("extra") == "allow":
-        yield Site(owner, PARAMETER, path, dict(part.model_extra or {}))
-
-
-def _below(value: Any, path: Path) -> Iterator[Site]:
-    if isinstance(value, BaseModel):
-        yield from _sites(value, path)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _below(item, (*path, key))
-    elif isinstance(value, tuple):
-        for i, item in enumerate(value):
-            yield from _below(item, (*path, i))
-
-
-def at(document: Document, path: Path) -> Any:
-    """Return what stands at a place of a document; None if nothing does."""
-    place: Any = document
-    for step in path:
-        if isinstance(place, dict) and isinstance(step, int):  # one transform written without its list
-            continue
-        place = place.get(step) if isinstance(place, dict) else None if place is None else place[step]
-    return place
-
-
-def put(document: Document, path: Path, value: object) -> Document:
-    """Return the document with something else at a place."""
-    changed = copy.deepcopy(document)
-    place: Any = changed
-    *parents, last = path
-    for step in parents:
-        if isinstance(step, int) and isinstance(place, dict):
-            continue
-        if isinstance(place, dict) and place.get(step) is None:
-            place[step] = {}
-        place = place[step]
-    place[last] = value
-    return changed
 
 
 def perturbed(document: Document, site: Site, vocabulary: Vocabulary, rng: Random) -> Iterator[Document]:
@@ -112,7 +31,7 @@ def perturbed(document: Document, site: Site, vocabulary: Vocabulary, rng: Rando
     if write is not None:
         yield from write(document, site, vocabulary, rng)
         return
-    schema = _DEFINITIONS[site.owner]["properties"][site.field]
+    schema = DEFINITIONS[site.owner]["properties"][site.field]
     if _is_container(schema):
         return
     now = IMPLIED.get(site.field) if site.value is None else site.value
@@ -297,7 +216,7 @@ def _trainable(document: Document, site: Site, _: Vocabulary, rng: Random) -> It
             yield put(document, site.path, choice)
 
 
-def _inputs(document: Document, site: Site, _: Vocabulary, rng: Random) -> Iterator[Document]:
+def _inputs(document: Document, site: Site, __: Vocabulary, rng: Random) -> Iterator[Document]:
     everything = [f"{feature}.{name}" for feature, given in document["sets"].items() for name in given]
     now = set(site.value or everything)
     for _ in range(4):
@@ -308,7 +227,7 @@ def _inputs(document: Document, site: Site, _: Vocabulary, rng: Random) -> Itera
 
 def _hidden(document: Document, site: Site, _: Vocabulary, rng: Random) -> Iterator[Document]:
     layers = [rng.randint(2, 256), rng.randint(2, 256)]
-    if site.value is not None and layers != list(site.value) or site.value is None:
+    if layers != list(site.value or ()):
         yield put(document, site.path, layers)
 
 
@@ -316,8 +235,7 @@ def _members(document: Document, site: Site, _: Vocabulary, rng: Random) -> Iter
     if site.value is None:
         return
     yield put(document, (*site.path, "one_more"), copy.deepcopy(at(document, (*site.path, next(iter(site.value))))))
-    kinds: Sequence[Document] = [{"kind": "fuzzy_mlp", "hidden": [rng.randint(2, 256)]}]
-    yield put(document, (*site.path, next(iter(site.value))), kinds[0])
+    yield put(document, (*site.path, next(iter(site.value))), {"kind": "fuzzy_mlp", "hidden": [rng.randint(2, 256)]})
 
 
 def _router(document: Document, site: Site, _: Vocabulary, __: Random) -> Iterator[Document]:

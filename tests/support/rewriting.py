@@ -117,8 +117,8 @@ def transforms_respelt(document: Document, vocabulary: Vocabulary, rng: Random) 
         steps = _steps(features[sources[0]])
         if len(steps) + 1 + len(_steps(feature)) > 4 or feature.get("timeframe") or feature.get("of"):
             continue
-        own = {signature.name: feature.get(p.name, p.default) for p in signature.parameters} or {signature.name: True}
-        features[name] = {**features[sources[0]], "transform": [*steps, own, *_steps(feature)]}
+        value = next((feature.get(p.name, p.default) for p in signature.parameters), True)
+        features[name] = {**features[sources[0]], "transform": [*steps, {signature.name: value}, *_steps(feature)]}
         break
     return said
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from nullalpha.app.lab import Lab
-from nullalpha.core.errors import DataError, NotFoundError, RefusedError
+from nullalpha.core.errors import DataError, NotFoundError, RefusedError, UsageError
 from nullalpha.data.instruments import Costs, Instrument
 from nullalpha.data.sources.csv_file import read_csv_file
 from nullalpha.tools.data import DataCheck
-from nullalpha.tools.door import ToolDoor
+from nullalpha.tools.door import ArgumentsError, ToolDoor
 from tests.support.ledger_state import put_campaign
 
 Doors = Callable[[bool], ToolDoor]
@@ -30,7 +31,7 @@ def write(lab: Lab, rows: list[str], name: str = "bars.csv") -> Path:
     return path
 
 
-def check(door: ToolDoor, target: str = "bars.csv", **arguments: str) -> DataCheck:
+def check(door: ToolDoor, target: str = "bars.csv", **arguments: object) -> DataCheck:
     answer = door.call("data_check", {"target": target, **arguments})
     assert isinstance(answer, DataCheck)
     return answer
@@ -91,6 +92,41 @@ def test_a_symbol_is_looked_up_in_the_catalogue_whatever_folder_has_its_name(lab
     with pytest.raises(NotFoundError) as caught:
         check(door(True), "SPY")
     assert caught.value.suggestion == "did you mean SPX?"
+
+
+def test_parquet_is_read_by_its_own_reader(lab: Lab, door: Doors) -> None:
+    times = pd.to_datetime(["2024-01-02", "2024-01-03", "2024-01-04"])
+    frame = pd.DataFrame({"Date": times, "open": [1.0, 2.0, 3.0], "high": [1.0, 2.0, 1.0], "low": 0.5, "close": [1.0, 2.0, 3.0]})
+    for name in ("bars.parquet", "bars.PQ"):
+        frame.to_parquet(lab.home / "desk" / name)
+        answer = check(door(False), name)
+        assert answer.n_bars == 3
+        assert errors(answer) == [("inconsistent_high", 2)]
+    (lab.home / "desk" / "bars.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(DataError, match="no parquet file"):
+        check(door(False), "bars.parquet")
+
+
+def test_zone_columns_and_meaning_of_times_are_as_said(lab: Lab, door: Doors) -> None:
+    """New York opens at half past nine: a bar stamped then with its open lies within the session, one stamped with its close does not."""
+    path = lab.home / "desk" / "bars.csv"
+    path.write_text("when,open,high,low,last\n2024-01-02 09:30,1,2,1,2\n2024-01-02 10:30,2,3,2,3\n")
+    said = {"timeframe": "1h", "columns": {"time": "when", "close": "last"}}
+    assert "naive_time" in {code for code, _ in errors(check(door(False), **said))}
+    assert check(door(False), **said, tz="America/New_York", bar_time="open").ok
+    closes = check(door(False), **said, tz="America/New_York", bar_time="close")
+    assert {finding.code for finding in closes.findings} - {"calendar_gap"}
+    for wrong in ({"bar_time": "middle"}, {"columns": {"close": 1}}, {"colums": {}}):
+        with pytest.raises(ArgumentsError):
+            check(door(False), **wrong)
+    with pytest.raises(UsageError):
+        check(door(False), columns={"clos": "last"})
+
+
+def test_an_outside_series_in_a_file_is_checked_as_one(lab: Lab, door: Doors) -> None:
+    path = lab.home / "desk" / "cpi.csv"
+    path.write_text("time,value\n2024-01-02T13:30:00Z,-1\n2024-01-02T13:30:00Z,2\n")
+    assert errors(check(door(False), "cpi.csv", timeframe="published")) == [("duplicate_time", 1)]
 
 
 def test_an_agent_reads_no_finding_about_the_sealed_zones(lab: Lab, door: Doors) -> None:

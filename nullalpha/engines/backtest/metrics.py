@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nullalpha.core.errors import DataError, InsufficientBarsError, UsageError
-from nullalpha.data.bars import FloatArray, TimeArray
+from nullalpha.data.bars import FloatArray, TimeArray, session_days
 from nullalpha.engines.backtest.result import returns_of
 from nullalpha.engines.backtest.stitch import StitchedResult
 
@@ -182,6 +182,6 @@ def _sessions(time: TimeArray, n_values: int, path: str) -> tuple[TimeArray, np.
         raise DataError(f"{len(time)} times for {n_values} values", path=path)
     if len(time) == 0:
         raise InsufficientBarsError("no bars to aggregate", path=path)
-    date = (time.astype("datetime64[ns]") - np.timedelta64(1, "ns")).astype("datetime64[D]")
+    date = session_days(time)
     last = np.flatnonzero(np.concatenate((date[1:] != date[:-1], [True])))
     return date[last], last

@@ -58,8 +58,10 @@ class NodeKeys:
 
 @cache
 def code_version() -> str:
-    """Return the hash of the source of this package and of the versions of the libraries that compute."""
-    sources = sorted(Path(__file__).parent.rglob("*.py"))
+    """Return the hash of the source that computes, down to what a bar and a timeframe are, and of the versions of the libraries that do."""
+    package = Path(__file__).parents[2]
+    folders = (Path(__file__).parent, package / "data", package / "strategy")
+    sources = sorted(path for folder in folders for path in folder.rglob("*.py"))
     versions = [importlib.metadata.version(library) for library in ("numpy", "numba")]
     return fingerprint([[[path.name, sha256_hex(path.read_bytes())] for path in sources], versions])
 

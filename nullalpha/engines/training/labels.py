@@ -30,12 +30,14 @@ class LabelSeries:
         value: (n_bars,) NaN where unknown: no volatility yet, a flat past, or a horizon that reaches past the last bar.
         start_row: (n_bars,) first row whose return the label is made of: t + 1 for a fill at its open, t + 2 for one at its close.
         end_row: (n_bars,) last row whose price the label used; n_bars (past every row) where the label is unknown.
+        horizon_row: (n_bars,) last row whose price it could have used: the end of its horizon; n_bars where the label is unknown.
         event: (n_bars,) whether the bar is one to learn from; known at its close.
     """
 
     value: FloatArray
     start_row: IntArray
     end_row: IntArray
+    horizon_row: IntArray
     event: NDArray[np.bool_]
 
 
@@ -114,7 +116,9 @@ def make_labels(plan: LabelPlan, bars: Bars, fill_basis: FillBasis) -> LabelSeri
     value, end_row = np.full(n, np.nan), np.full(n, n, dtype=np.int64)
     value[:n_known] = np.where(ahead.scale > 0, label, np.nan)
     end_row[:n_known] = np.where(np.isnan(value[:n_known]), n, last)
-    return LabelSeries(value, np.arange(n, dtype=np.int64) + ahead.first, end_row, _events(plan, bars))
+    rows = np.arange(n, dtype=np.int64)
+    horizon_row = np.where(np.isnan(value), n, np.maximum(end_row, rows + 1 + plan.horizon_bars))
+    return LabelSeries(value, rows + ahead.first, end_row, horizon_row, _events(plan, bars))
 
 
 def _ahead(plan: LabelPlan, bars: Bars, fill_basis: FillBasis) -> _Ahead:

@@ -39,15 +39,16 @@ class StrategyTask:
 def fit_task(plan: Plan, task: StrategyTask) -> FitTask:
     """Return what a plan's model learns under the plan's labels: for an ensemble, what its answer is measured on.
 
-    Rows are kept that are complete as far back as the plan reads, are events of its sampling, have a label, and whose label ends before the
-    stopping rows begin, or before the model is judged. Uniqueness weights are worked out over the kept training rows and over the kept
+    Rows are kept that are complete as far back as the plan reads, are events of its sampling, have a label, and whose whole horizon ends
+    before the stopping rows begin, or before the model is judged: with those whose label was settled sooner, the last rows kept would be
+    those of fast moves only. Uniqueness weights are worked out over the kept training rows and over the kept
     stopping rows, each alone.
     """
     labels = task.labels[plan.labels]
     usable = complete_rows(task.x, rows_read(plan)) & np.isfinite(labels.value) & labels.event
     stop_from = int(task.stop_rows[0]) if len(task.stop_rows) else task.judged_from
-    train = _kept(task.train_rows, usable & (labels.end_row < stop_from))
-    stop = _kept(task.stop_rows, usable & (labels.end_row < task.judged_from))
+    train = _kept(task.train_rows, usable & (labels.horizon_row < stop_from))
+    stop = _kept(task.stop_rows, usable & (labels.horizon_row < task.judged_from))
     weight: FloatArray | None = None
     if plan.labels.weights == "uniqueness":
         weight = np.full(len(labels.value), np.nan)

@@ -244,7 +244,8 @@ def test_intraday_bars_are_stamped_with_their_opens_and_end_before_the_present_o
     assert fetched.raw.bar_time == "open"
     assert fetched.raw.frame["time"].iloc[[0, -1]].astype(str).tolist() == ["2024-01-18 14:30:00+00:00", "2024-01-19 15:30:00+00:00"]
     assert fetched.raw.instrument.distributions == "excluded"
-    bars = catalogue.read(catalogue.ingest(fetched.raw))
+    later = Catalogue(catalogue.root, now=lambda: NOW.replace(hour=17, minute=15))
+    bars = later.read(later.ingest(fetched.raw))
     assert str(bars.time[0]) == "2024-01-18T15:30:00.000000000"
 
 

@@ -46,7 +46,7 @@ def routed(ensemble: Plan, make_network: PlanMaker) -> Plan:
 
 def _series(y: np.ndarray, event: np.ndarray | None = None, ahead: int = 1) -> LabelSeries:
     rows = np.arange(len(y))
-    return LabelSeries(y, rows + 1, rows + ahead, np.ones(len(y), dtype=bool) if event is None else event)
+    return LabelSeries(y, rows + 1, rows + ahead, rows + ahead, np.ones(len(y), dtype=bool) if event is None else event)
 
 
 def _task(make_task: TaskMaker, seed: int, *plans: LabelPlan) -> StrategyTask:

@@ -177,3 +177,15 @@ def test_a_flat_past_or_too_few_bars_give_no_label() -> None:
     for plan in KINDS:
         assert np.isnan(make_labels(plan, flat, "close").value).all()
         assert np.isnan(make_labels(plan, flat.slice(0, 2), "close").value).all()
+
+
+def test_labels_that_were_settled_sooner_are_kept_no_longer_than_others() -> None:
+    """The last rows before a boundary would otherwise be those of fast moves alone."""
+    rng = np.random.default_rng(4)
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, 400)))
+    bars = _bars(close, close)
+    labels = make_labels(LabelPlan("triple_barrier", 20, 30, 0.3), bars, "close")
+    known = np.flatnonzero(np.isfinite(labels.value))
+    assert (labels.end_row[known] < labels.horizon_row[known]).mean() > 0.5
+    assert (labels.horizon_row[known] == known + 21).all()
+    assert (labels.horizon_row[~np.isfinite(labels.value)] == len(bars)).all()

@@ -47,5 +47,5 @@ _DRAFTED = (
     *("obv", "mfi", "cmf", "volume_ratio"),
 )
 DRAFT_VOCABULARY: Vocabulary = MappingProxyType({name: VOCABULARY[name] for name in _DRAFTED})
-"""What designers choose from: indicators that say something by themselves, one for each thing that can be said. The others are for documents,
-where they are combined; a search over all of them spends its trials on parts and on near copies."""
+"""What designers choose from: indicators that say something by themselves, one for each thing that can be said. The others are for
+documents, where they are combined; a search over all of them spends its trials on parts and on near copies."""
