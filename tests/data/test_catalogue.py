@@ -129,7 +129,7 @@ def test_the_id_depends_on_the_bars_and_the_declared_instrument_alone(tmp_path: 
     text = raw.frame.astype(str)
     same = replace(raw, frame=text, source="other.csv", original=b"other bytes")
     first = Catalogue(tmp_path / "a", now=lambda: datetime(2030, 1, 1, tzinfo=UTC)).ingest(raw)
-    assert Catalogue(tmp_path / "b", now=lambda: datetime(2021, 1, 1, tzinfo=UTC)).ingest(same).id == first.id
+    assert Catalogue(tmp_path / "b", now=lambda: datetime(2031, 1, 1, tzinfo=UTC)).ingest(same).id == first.id
     moved = raw.frame.assign(close=raw.frame["close"] + [0, 0, 0, 0, 0, 1e-9])
     other = Catalogue(tmp_path / "c")
     ids = {

@@ -145,7 +145,7 @@ _SCALARS = (
     | st.booleans()
     | st.integers()
     | st.floats()
-    | st.decimals()
+    | st.decimals(allow_nan=False)
     | st.text()
     | st.binary()
     | st.dates()
