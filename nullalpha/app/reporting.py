@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nullalpha.core.artifacts import write_durably
 from nullalpha.engines.series import as_dates, get_arrays
 from nullalpha.reports.detail import CampaignFacts, ExperimentDetail, FoldLine, RuleLine, ZoneLine
@@ -46,12 +48,14 @@ def experiment_detail(lab: Lab, experiment_id: str) -> ExperimentDetail | None:
     arrays = get_arrays(lab.artifacts, body["series"])
     spec, _ = parse_strategy(row.document or {}, lab.vocabulary)
     search = next((a for a in lab.stores.experiments.assessments([row.id]).get(row.id, []) if a.stage == "search"), None)
+    days = arrays["bar_days"]
+    last = np.flatnonzero(np.append(np.diff(days) != 0, True))  # of intraday bars, the last of each day
     return ExperimentDetail(
         experiment_id=row.id,
-        dates=as_dates(arrays["bar_days"]),
-        equity=arrays["equity"],
-        buy_and_hold=arrays["holding_equity"],
-        drawdown=arrays["drawdown"],
+        dates=as_dates(days[last]),
+        equity=arrays["equity"][last],
+        buy_and_hold=arrays["holding_equity"][last],
+        drawdown=arrays["drawdown"][last],
         fold_starts=tuple(sorted({fold["test"][0] for fold in body["folds"]})),
         words=explain(compile_strategy(spec, lab.vocabulary), lab.vocabulary),
         rules=tuple(_rule(rule, symbol) for symbol, rules in body["rules"].items() for rule in _strongest_first(rules)),

@@ -72,6 +72,7 @@ def _end_with(source: BinaryIO) -> None:
 
 def _lock(database: duckdb.DuckDBPyConnection) -> None:
     for setting in (
+        "temp_directory=''",
         "home_directory='/'",
         "secret_directory='/'",
         "extension_directory='/'",

@@ -113,7 +113,7 @@ def walk_forward(protocol: Protocol, span: Span, bars: Bars) -> tuple[Fold, ...]
                 f"{span.name} zone; at least {MIN_TRAIN_ROWS} and {MIN_TEST_ROWS} are needed",
                 path=f"folds.{index}",
                 value=len(bars),
-                suggestion="use an instrument with a longer history, or a shorter timeframe",
+                suggestion="use a longer history or a shorter timeframe; beside older instruments, give it a home of its own (--home)",
             )
         folds.append(Fold(index, np.arange(train_stop), np.arange(stop_start, window), test_start, test_stop))
     return tuple(folds)

@@ -49,9 +49,25 @@ def bars_of(desk: Desk, snapshot: Snapshot) -> Bars:
     ends = search_ends(desk)
     zones = Zones(_BEGINNING, ends[-1], (iso_day("end", ends[-1]) + timedelta(days=1)).isoformat())
     bars = BarStore(desk.catalogue, zones, pinned=[snapshot]).search().bars(snapshot.instrument.symbol, snapshot.timeframe)
-    fewest = FEWEST_BARS if snapshot.instrument.tradable else 0
-    parts = (bars.before(np.datetime64(end, "ns")) for end in ends)
-    return next((part for part in parts if len(part) >= fewest), bars)
+    if not snapshot.instrument.tradable:
+        return bars.before(np.datetime64(ends[0], "ns"))
+    # what is too coarse to be traded by itself must not show what finer bars of the same instrument hide
+    ends_of_own = [end for end in (_end_of(desk, other, ends) for other in _same_symbol(desk, snapshot)) if end is not None]
+    return bars.before(np.datetime64(min(ends_of_own), "ns")) if ends_of_own else bars
+
+
+def _same_symbol(desk: Desk, snapshot: Snapshot) -> list[Snapshot]:
+    others = [s for s in desk.catalogue.series() if s.instrument.symbol == snapshot.instrument.symbol and s.timeframe != snapshot.timeframe]
+    return [snapshot, *others]
+
+
+def _end_of(desk: Desk, snapshot: Snapshot, ends: list[str]) -> str | None:
+    """Return where the search zone of a series ends at the earliest: the first end before which a campaign could trade it; None if none."""
+    if snapshot.n_bars < FEWEST_BARS:
+        return None
+    zones = Zones(_BEGINNING, ends[-1], (iso_day("end", ends[-1]) + timedelta(days=1)).isoformat())
+    bars = BarStore(desk.catalogue, zones, pinned=[snapshot]).search().bars(snapshot.instrument.symbol, snapshot.timeframe)
+    return next((end for end in ends if len(bars.before(np.datetime64(end, "ns"))) >= FEWEST_BARS), None)
 
 
 def search_ends(desk: Desk) -> list[str]:

@@ -68,10 +68,13 @@ class FindingRecord(BaseModel):
 
 
 class DataCheck(BaseModel):
+    """`withheld`: how many findings lie in sealed zones; they quote values, so agents are told their number alone."""
+
     target: str
     ok: bool
     n_bars: int
     findings: list[FindingRecord]
+    withheld: int = 0
 
 
 def data_list(desk: Desk) -> DataList:
@@ -132,7 +135,7 @@ def data_check(
             raise
         snapshot = standing(desk, target, timeframe)
         found: Sequence[Finding] = [finding for finding in snapshot.findings if _may_see(desk, finding)]
-        return _checked(target, snapshot.n_bars, found)
+        return _checked(target, snapshot.n_bars, found, withheld=len(snapshot.findings) - len(found))
     raw = FILE_READERS[format_of(path)](path, _nameless(path, timeframe, calendar), timeframe or DAILY, bar_time, columns=columns, tz=tz)
     try:
         _, found = checked(raw)
@@ -156,9 +159,10 @@ def _nameless(path: Path, timeframe: str | None, calendar: str | None) -> Instru
     return replace(kind, symbol="CHECKED", name=path.name, calendar=calendar or kind.calendar)
 
 
-def _checked(target: str, n_bars: int, findings: Sequence[Finding]) -> DataCheck:
+def _checked(target: str, n_bars: int, findings: Sequence[Finding], withheld: int = 0) -> DataCheck:
     records = [FindingRecord(**asdict(finding)) for finding in findings]
-    return DataCheck(target=target, ok=not any(f.severity == "error" for f in records), n_bars=n_bars, findings=records)
+    clean = not any(record.severity == "error" for record in records)
+    return DataCheck(target=target, ok=clean, n_bars=n_bars, findings=records, withheld=withheld)
 
 
 def file_under_root(desk: Desk, target: str) -> Path:
