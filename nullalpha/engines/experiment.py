@@ -36,7 +36,6 @@ from nullalpha.strategy.lint import parts_of
 from nullalpha.strategy.plan import Plan
 from nullalpha.strategy.timeframes import WEEK
 
-FIXED_SIZE_VOLATILITY_BARS = 20
 WEEKS_PER_YEAR = 52
 
 
@@ -236,7 +235,7 @@ def _prepare(
         features=features,
         folds=folds,
         tasks=tuple(tasks),
-        volatility=trailing_volatility(bars, plan.decision.sizing.volatility_bars or FIXED_SIZE_VOLATILITY_BARS),
+        volatility=trailing_volatility(bars, plan.decision.sizing.volatility_bars),
         exits=exit_distances(plan.decision.exits, bars.close, atr(bars)),
         carry=roll_carry(bars, series.instrument.costs) if series.instrument.kind == "future" else None,
         bars_per_year=bars_per_year(bars, series.instrument),

@@ -81,6 +81,7 @@ def test_a_recurrent_network_warms_up_over_its_lookback(document: Json, vocabula
         ({"kind": "fuzzy_mlp", "inputs": ["rsi.lo"]}, ("model.inputs.0", "unknown_set")),
         ({"kind": "fuzzy_mlp", "hidden": [1]}, ("model.hidden.0", "out_of_range")),
         (routed(above="trand"), ("model", "router_member")),
+        ({"kind": "ensemble", "members": {"router": LOW, "other": HIGH}}, ("model", "reserved_name")),
         (routed(above="revert"), ("model", "router_member")),
         (routed(labels={"kind": "forward_return"}) | {}, None),
         (
