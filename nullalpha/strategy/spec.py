@@ -301,7 +301,7 @@ def _require_parts(model: MemberSpec) -> None:
         message = f"a model of kind {model.kind} can train {' and '.join(allowed)}" + ("" if wrong else ", the network always")
         raise PydanticCustomError("trainable", "{message}", {"message": message, "suggestion": f"trainable: [{allowed[-1]}]"})
     if isinstance(model, ModelSpec) and "router" in (model.members or {}):
-        fix = {"suggestion": "router_member"}
+        rename = {"suggestion": "router_member"}
         raise PydanticCustomError("reserved_name", "a member cannot be called router: that is what asks the members", rename)
     if isinstance(model, ModelSpec) and model.router is not None and model.members is not None:
         missing = [name for name in (model.router.above, model.router.below) if name not in model.members]
