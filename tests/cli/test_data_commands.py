@@ -57,6 +57,7 @@ def test_good_bars_are_usable_and_can_be_imported(cli: Cli, csv: Callable[[str],
         "ok": True,
         "n_bars": 6,
         "findings": [],
+        "withheld": 0,
     }
     imported = cli("data", "import", path, "--instrument", "acme", "--home", home, "--json")
     assert imported.code == 0, imported.out
