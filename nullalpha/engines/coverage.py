@@ -9,7 +9,6 @@ import numpy as np
 from nullalpha.core.errors import Issue
 from nullalpha.data.bars import Bars, FloatArray
 from nullalpha.engines.features.pipeline import compute_features
-from nullalpha.strategy.lint import parts_of
 from nullalpha.strategy.plan import Condition, Plan, SetPlan
 
 HOLDS = 0.5
@@ -31,7 +30,7 @@ def lint_on_bars(plan: Plan, bars: Bars, others: Mapping[str, Bars]) -> list[Iss
         others: bars of the other instruments that its features read.
     """
     issues: list[Issue] = []
-    for part in parts_of(plan):
+    for part in plan.models:
         features = compute_features(part.features, bars, others)
         known = np.isfinite(features).all(axis=1)
         if known.mean() < SHORT_SHARE:

@@ -32,7 +32,6 @@ from nullalpha.engines.training.fit import EpochProgress, FitResult
 from nullalpha.engines.training.labels import make_labels
 from nullalpha.engines.training.predict import predict_signal
 from nullalpha.engines.training.rulebook import RuleSummary, SetInfluence, describe_rules, describe_sets
-from nullalpha.strategy.lint import parts_of
 from nullalpha.strategy.plan import Plan
 from nullalpha.strategy.timeframes import WEEK
 
@@ -256,7 +255,7 @@ def _trade(plan: Plan, series: _Prepared, index: int, fit: FitResult, protocol: 
     backtest = _backtest(plan, series, signal, fold.test_start, fold.test_stop, protocol)
     rows = slice(fold.test_start, fold.test_stop)
     learned = fit_task(plan, task)
-    baseline = compare_with_baselines(plan, fit.weights, learned) if any(part.trainable for part in parts_of(plan)) else None
+    baseline = compare_with_baselines(plan, fit.weights, learned) if any(part.trainable for part in plan.models) else None
     signs = np.sign(signal[rows][np.isfinite(signal[rows])])
     one_side = bool(len(np.unique(signs)) == 1)
     return FoldOutcome(series.symbol, fold, fit, baseline, one_side, backtest, prior, len(learned.train_rows))

@@ -34,7 +34,7 @@ def lint(
         max_warmup_bars: a warm-up longer than this is worth a word (a fold's bars, where they are known).
         n_training_bars: bars that training will see; None where it is not known, then complexity is not judged.
     """
-    parts = parts_of(plan)
+    parts = plan.models
     doubts = [issue for part in parts for issue in (*_rule_doubts(part), *_set_doubts(part))]
     return [
         *_unused(spec),
@@ -45,13 +45,6 @@ def lint(
         *_exit_doubts(plan),
         *_size_doubts(plan, max_warmup_bars, n_training_bars),
     ]
-
-
-def parts_of(plan: Plan) -> tuple[Plan, ...]:
-    """Return a plan's models: itself, or an ensemble's members and its regime model."""
-    if not plan.members:
-        return (plan,)
-    return (*(member.plan for member in plan.members), *([plan.router.regime.plan] if plan.router else []))
 
 
 def _models(spec: StrategySpec) -> Iterator[tuple[str, MemberSpec]]:
@@ -221,7 +214,7 @@ def _exit_doubts(plan: Plan) -> Iterator[Issue]:
         if exits.max_bars and atr > _RARE_ATR * math.sqrt(exits.max_bars):
             message = f"{atr:g} ATR is rarely reached within {exits.max_bars} bars, so this exit hardly ever binds"
             yield Issue(f"decision.exits.{path}", "exit_rarely_binds", message, f"{atr:g}", "bring it nearer, or allow more bars")
-    if any(part.trainable for part in parts_of(plan)) and 0 < exits.max_bars < plan.labels.horizon_bars:
+    if any(part.trainable for part in plan.models) and 0 < exits.max_bars < plan.labels.horizon_bars:
         message = f"trades end after {exits.max_bars} bars, but the model learns what happens over {plan.labels.horizon_bars}"
         yield Issue("decision.exits.max_bars", "horizon_mismatch", message, str(exits.max_bars), str(plan.labels.horizon_bars))
 

@@ -254,8 +254,14 @@ class Plan:
     @property
     def lookback(self) -> int:
         """Complete rows that one signal needs, its own among them: of an ensemble, the most that a part needs."""
-        parts = [member.plan.lookback for member in (*self.members, *([self.router.regime] if self.router else []))]
-        return max([self.network.lookback if self.network else 1, *parts])
+        return max(model.network.lookback if model.network else 1 for model in self.models)
+
+    @property
+    def models(self) -> tuple[Plan, ...]:
+        """What learns and answers: the plan itself or, of an ensemble, its members and its regime model."""
+        if not self.members:
+            return (self,)
+        return (*(member.plan for member in self.members), *([self.router.regime.plan] if self.router else []))
 
     @property
     def other_instruments(self) -> tuple[str, ...]:

@@ -47,26 +47,26 @@ def bars_of(desk: Desk, snapshot: Snapshot) -> Bars:
     that nothing trades, could get at all.
     """
     ends = search_ends(desk)
-    zones = Zones(_BEGINNING, ends[-1], (iso_day("end", ends[-1]) + timedelta(days=1)).isoformat())
-    bars = BarStore(desk.catalogue, zones, pinned=[snapshot]).search().bars(snapshot.instrument.symbol, snapshot.timeframe)
+    bars = _bars_before(desk, snapshot, ends[-1])
+    if len(ends) == 1:
+        return bars
     if not snapshot.instrument.tradable:
         return bars.before(np.datetime64(ends[0], "ns"))
     # what is too coarse to be traded by itself must not show what finer bars of the same instrument hide
-    ends_of_own = [end for end in (_end_of(desk, other, ends) for other in _same_symbol(desk, snapshot)) if end is not None]
-    return bars.before(np.datetime64(min(ends_of_own), "ns")) if ends_of_own else bars
+    symbol = snapshot.instrument.symbol
+    others = [s for s in desk.catalogue.series() if s.instrument.symbol == symbol and s.timeframe != snapshot.timeframe]
+    known = [bars, *(_bars_before(desk, other, ends[-1]) for other in others if other.n_bars >= FEWEST_BARS)]
+    own = [end for end in (_first_tradable(one, ends) for one in known) if end is not None]
+    return bars.before(np.datetime64(min(own), "ns")) if own else bars
 
 
-def _same_symbol(desk: Desk, snapshot: Snapshot) -> list[Snapshot]:
-    others = [s for s in desk.catalogue.series() if s.instrument.symbol == snapshot.instrument.symbol and s.timeframe != snapshot.timeframe]
-    return [snapshot, *others]
+def _bars_before(desk: Desk, snapshot: Snapshot, end: str) -> Bars:
+    zones = Zones(_BEGINNING, end, (iso_day("end", end) + timedelta(days=1)).isoformat())
+    return BarStore(desk.catalogue, zones, pinned=[snapshot]).search().bars(snapshot.instrument.symbol, snapshot.timeframe)
 
 
-def _end_of(desk: Desk, snapshot: Snapshot, ends: list[str]) -> str | None:
-    """Return where the search zone of a series ends at the earliest: the first end before which a campaign could trade it; None if none."""
-    if snapshot.n_bars < FEWEST_BARS:
-        return None
-    zones = Zones(_BEGINNING, ends[-1], (iso_day("end", ends[-1]) + timedelta(days=1)).isoformat())
-    bars = BarStore(desk.catalogue, zones, pinned=[snapshot]).search().bars(snapshot.instrument.symbol, snapshot.timeframe)
+def _first_tradable(bars: Bars, ends: list[str]) -> str | None:
+    """Return the first end of a search zone before which a campaign could trade these bars; None if there is none."""
     return next((end for end in ends if len(bars.before(np.datetime64(end, "ns"))) >= FEWEST_BARS), None)
 
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from nullalpha.core.errors import InsufficientBarsError
 from nullalpha.data.bars import Bars, FloatArray
+from nullalpha.data.timeframes import PUBLISHED
 
-OUTSIDE = "published"
 AttackKind = Literal["unstable", "truncated", "replaced", "shifted"]
 Others = Mapping[str, Bars]
 Signal = Callable[[Bars, Others], FloatArray]
@@ -115,7 +115,7 @@ def with_replaced_future(bars: Bars, cut: int, rng: np.random.Generator) -> Bars
     n = len(bars) - cut
     if not 1 <= cut < len(bars):
         return bars
-    if bars.timeframe == OUTSIDE:
+    if bars.timeframe == PUBLISHED:
         steps = np.diff(bars.close)
         value = bars.close[cut - 1] + np.cumsum(rng.normal(0.0, 3.0 * max(float(steps.std()), 1e-9), n))
         return _with_future(bars, cut, value, value, value, value, bars.volume[cut:])

@@ -9,7 +9,6 @@ import numpy as np
 
 from nullalpha.data.bars import FloatArray
 from nullalpha.engines.training.losses import mean_loss
-from nullalpha.engines.training.parts import rows_read
 from nullalpha.engines.training.population import FitTask, relative_weights, require_rows, standardisation, usable_rows
 from nullalpha.engines.training.predict import predict_output_at
 from nullalpha.strategy.plan import Plan
@@ -65,7 +64,7 @@ def compare_with_baselines(plan: Plan, weights: Mapping[str, FloatArray], task: 
         InsufficientBarsError: if the task has too few usable rows.
         ArtifactError: if the weights do not fit the plan.
     """
-    reach = rows_read(plan)
+    reach = plan.lookback
     require_rows(task, 0, reach)
     train, stop = usable_rows(task, task.train_rows, reach), usable_rows(task, task.stop_rows, reach)
     y, weight, kind = task.y[stop], relative_weights(task, stop), plan.training.loss

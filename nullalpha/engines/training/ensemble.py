@@ -10,7 +10,7 @@ import numpy as np
 from nullalpha.data.bars import IntArray
 from nullalpha.engines.training.fit import EpochProgress, FitResult, Weights, fit_population
 from nullalpha.engines.training.losses import mean_loss
-from nullalpha.engines.training.parts import label_plans, parts_of, rows_read
+from nullalpha.engines.training.parts import label_plans, parts_of
 from nullalpha.engines.training.population import FitTask, relative_weights, require_rows
 from nullalpha.engines.training.predict import predict_output_at
 from nullalpha.engines.training.tasks import StrategyTask, fit_task, part_task
@@ -37,7 +37,7 @@ def fit_strategy(plan: Plan, tasks: Sequence[StrategyTask], *, device: str = "cp
     if not plan.members:
         return fit_population(plan, whole, device=device, progress=progress)
     for index, task in enumerate(whole):
-        require_rows(task, index, rows_read(plan))
+        require_rows(task, index, plan.lookback)
     fitted: dict[str, list[FitResult]] = {}
     parts = parts_of(plan)
     n_epochs = [part.plan.training.epochs for part in parts]

@@ -42,11 +42,6 @@ def parts_of(plan: Plan) -> tuple[Part, ...]:
     return parts if plan.router is None else (*parts, _part(ROUTER, ROUTER, plan.router.regime))
 
 
-def rows_read(plan: Plan) -> int:
-    """Return how many complete rows one signal needs, its own among them: the longest lookback of the plan and its parts."""
-    return max([plan.lookback, *(part.plan.lookback for part in parts_of(plan))])
-
-
 def label_plans(plan: Plan) -> tuple[LabelPlan, ...]:
     """Return the distinct labels that a plan and its parts learn from, or are judged by; the plan's own first."""
     return tuple(dict.fromkeys([plan.labels, *(part.plan.labels for part in parts_of(plan))]))

@@ -17,7 +17,7 @@ from nullalpha.data.bars import FloatArray, IntArray
 from nullalpha.engines.training.membership import N_SET_PARAMS, encode_sets, set_params
 from nullalpha.engines.training.model import FuzzyModel, fuzzy_model
 from nullalpha.engines.training.network import NetworkModel, network_model
-from nullalpha.engines.training.parts import ROUTER, parts_of, rows_read
+from nullalpha.engines.training.parts import ROUTER, parts_of
 from nullalpha.engines.training.population import Standardisation, complete_rows
 from nullalpha.strategy.plan import Plan, RouterPlan
 
@@ -53,7 +53,7 @@ def predict_output(plan: Plan, weights: Mapping[str, FloatArray], x: FloatArray)
 
 def predict_output_at(plan: Plan, weights: Mapping[str, FloatArray], x: FloatArray, rows: IntArray) -> FloatArray:
     """Return (n,) outputs at some rows of x, reading no more of it than they need."""
-    reach = rows_read(plan)
+    reach = plan.lookback
     if reach == 1 or not len(rows):
         return predict_output(plan, weights, x[rows])
     first = max(int(rows.min()) - reach + 1, 0)

@@ -10,7 +10,7 @@ import numpy as np
 from nullalpha.core.fingerprint import derive_seed
 from nullalpha.data.bars import FloatArray, IntArray
 from nullalpha.engines.training.labels import LabelSeries
-from nullalpha.engines.training.parts import Part, rows_read
+from nullalpha.engines.training.parts import Part
 from nullalpha.engines.training.population import FitTask, complete_rows
 from nullalpha.engines.training.sampling import average_uniqueness
 from nullalpha.strategy.plan import LabelPlan, Plan
@@ -45,7 +45,7 @@ def fit_task(plan: Plan, task: StrategyTask) -> FitTask:
     stopping rows, each alone.
     """
     labels = task.labels[plan.labels]
-    usable = complete_rows(task.x, rows_read(plan)) & np.isfinite(labels.value) & labels.event
+    usable = complete_rows(task.x, plan.lookback) & np.isfinite(labels.value) & labels.event
     stop_from = int(task.stop_rows[0]) if len(task.stop_rows) else task.judged_from
     train = _kept(task.train_rows, usable & (labels.horizon_row < stop_from))
     stop = _kept(task.stop_rows, usable & (labels.horizon_row < task.judged_from))

@@ -13,7 +13,7 @@ from nullalpha.engines.training.baselines import compare_with_baselines
 from nullalpha.engines.training.ensemble import StrategyTask, fit_strategy, fit_task, label_plans
 from nullalpha.engines.training.fit import EpochProgress, fit_population
 from nullalpha.engines.training.labels import LabelSeries, make_labels
-from nullalpha.engines.training.parts import parts_of, rows_read
+from nullalpha.engines.training.parts import parts_of
 from nullalpha.engines.training.population import FitTask
 from nullalpha.engines.training.predict import predict_output, predict_output_at, predict_signal, router_weight
 from nullalpha.engines.training.rulebook import describe_rules, describe_sets
@@ -210,7 +210,7 @@ def test_rows_are_kept_that_are_events_with_complete_windows_and_labels_that_end
     assert kept.weight is None
     early = replace(task, stop_rows=np.arange(38, 55))
     assert fit_task(plan, early).train_rows.max() == 33
-    assert rows_read(plan) == 3
+    assert plan.lookback == 3
 
 
 def test_sampling_and_uniqueness_change_what_is_learned_as_weighting_by_hand_does(xor_plan: Plan, make_task: TaskMaker) -> None:
