@@ -4,14 +4,14 @@ Canonical: names dropped, parameters completed with defaults, literals normalise
 equal columns, nodes and sets shared, what no rule or network uses dropped, negations pushed down to the sets (De Morgan holds exactly for
 these operators), inputs of `and`, `or` and symmetric operators flattened and sorted, rules and members sorted (equal rules stay: each
 counts), and fields dropped that cannot change behaviour (labels and training where nothing is trained, the numbers of the other sizing,
-the barrier of a forward return, an exit threshold equal to its entry's).
+the barrier of a forward return, an exit threshold equal to its entry's). Of how a model learns, what is as it is by default is left out.
 Equal documents in this sense have equal fingerprints; name, hypothesis and prediction never matter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
 
 from nullalpha.core.errors import SpecError
 from nullalpha.core.fingerprint import canonical_json, fingerprint
@@ -21,6 +21,7 @@ from nullalpha.strategy.plan import (
     NETWORK_KINDS,
     Condition,
     DecisionPlan,
+    EntryPlan,
     ExitPlan,
     FeaturePlan,
     LabelPlan,
@@ -41,6 +42,7 @@ from nullalpha.strategy.semantics import semantic_issues
 from nullalpha.strategy.spec import (
     DecisionSpec,
     DistanceSpec,
+    EntrySpec,
     LabelSpec,
     MemberSpec,
     ModelSpec,
@@ -57,6 +59,10 @@ __all__ = ["canonical_document", "compile_feature", "compile_strategy"]
 CANONICAL_VERSION = 2
 DEFAULT_HIDDEN = (16,)
 DEFAULT_LOOKBACK = 20
+DEFAULT_FOCAL_GAMMA = 2.0
+"""As Lin et al. (2017), Focal loss, ICCV, found best."""
+DEFAULT_RISK_AVERSION = 0.1
+"""An expected return of a tenth of a volatility over the horizon asks for a whole position before costs."""
 _SetKey = tuple[int, SetShape, tuple[float, ...]]
 _Stated = tuple[str, str]
 
@@ -211,8 +217,17 @@ def _model_document(plan: Plan) -> dict[str, object]:
             *(labels.kind, labels.horizon_bars, labels.volatility_bars, labels.barrier),
             *(labels.regime_of, labels.cusum, labels.weights),
         ]
-        document["training"] = [training.epochs, training.batch_size, training.learning_rate, training.patience, training.loss]
+        document["training"] = [
+            *(training.epochs, training.batch_size, training.learning_rate, training.patience, training.loss),
+            *_beside_defaults(training),
+        ]
     return document
+
+
+def _beside_defaults(training: TrainingPlan) -> list[list[object]]:
+    """Return name and value of what is not as it is by default, in the order of the plan's fields."""
+    optional = [(field.name, field.default) for field in fields(training) if field.default is not MISSING]
+    return [[name, getattr(training, name)] for name, default in optional if getattr(training, name) != default]
 
 
 def _member_document(member: MemberPlan) -> dict[str, object]:
@@ -311,7 +326,31 @@ def _labels(labels: LabelSpec) -> LabelPlan:
 
 
 def _training(training: TrainingSpec) -> TrainingPlan:
-    return TrainingPlan(training.epochs, training.batch_size, float(training.learning_rate), training.patience, training.loss)
+    """Return how a model learns; what other losses read takes neutral values, so that equal behaviour means equal plans.
+
+    A rise over one epoch is none, and a rate that has not risen before the last epoch never falls.
+    """
+    falls = training.epochs > max(training.warmup_epochs, 1)
+    return TrainingPlan(
+        epochs=training.epochs,
+        batch_size=training.batch_size,
+        learning_rate=float(training.learning_rate),
+        patience=training.patience,
+        loss=training.loss,
+        class_band=float(training.class_band or 0.0) + 0.0,
+        class_weights=training.class_weights or "none",
+        focal_gamma=0.0 if training.loss != "focal" else float(training.focal_gamma or DEFAULT_FOCAL_GAMMA),
+        risk_aversion=_risk_aversion(training) + 0.0,
+        schedule=training.schedule if falls else "constant",
+        warmup_epochs=training.warmup_epochs if training.warmup_epochs > 1 else 0,
+        clip_norm=float(training.clip_norm),
+    )
+
+
+def _risk_aversion(training: TrainingSpec) -> float:
+    if training.loss != "utility":
+        return 0.0
+    return DEFAULT_RISK_AVERSION if training.risk_aversion is None else float(training.risk_aversion)
 
 
 def _decision(decision: DecisionSpec, labels: LabelSpec) -> DecisionPlan:
@@ -335,7 +374,14 @@ def _decision(decision: DecisionSpec, labels: LabelSpec) -> DecisionPlan:
         long_exit_below=_threshold(decision.long_exit_below if decision.long_exit_below is not None else decision.long_above),
         short_exit_above=_threshold(decision.short_exit_above if decision.short_exit_above is not None else decision.short_below),
         separation_bars=max(decision.separation or 1, 1),
+        entry=_entry(decision.entry),
     )
+
+
+def _entry(entry: EntrySpec | None) -> EntryPlan | None:
+    if entry is None:
+        return None
+    return EntryPlan(entry.order, *_distance(entry.distance), *_distance(entry.limit), valid_bars=entry.valid_bars or 0)
 
 
 def _threshold(value: float | None) -> float | None:
@@ -375,7 +421,15 @@ def _decision_document(decision: DecisionPlan) -> dict[str, object]:
             *(exits.stop_atr, exits.stop_fraction, exits.target_atr, exits.target_fraction),
             *(exits.trailing_atr, exits.trailing_fraction, exits.max_bars),
         ],
+        **_entry_document(decision.entry),
     }
+
+
+def _entry_document(entry: EntryPlan | None) -> dict[str, object]:
+    if entry is None:
+        return {}
+    distances = (entry.distance_atr, entry.distance_fraction, entry.limit_atr, entry.limit_fraction)
+    return {"entry": [entry.order, *distances, entry.valid_bars]}
 
 
 def _n_parameters(

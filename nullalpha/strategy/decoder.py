@@ -3,7 +3,8 @@
 Grammars of decoders (llama.cpp's GBNF, xgrammar) hold enums, bounded integers, regular expressions and choices; they hold no bounds of real
 numbers, no if/then, no cross-references and no free names. So real numbers are chosen from lists, names from fixed slots, lists that must
 not repeat from lists of lists, and what must agree (features with their sets and the rules that name them; Kelly sizing with a model that
-predicts) is one choice. Nothing has to be converted: what is decoded is a document.
+predicts, a utility with labels that are returns) is one choice. Nothing has to be converted: what is decoded is a document. What is seldom
+worth a decision is left at its default (warm-up and clipping of training, the windows of labels).
 
 Slots: `p1`, `p2` are indicators that run from 0 to 100, as they are; `z1`, `z2` are any others, as trailing z-scores. Each has the sets
 low, middle and high, in its units. How this differs from a draft: a draft (`nullalpha.strategy.draft`) leaves the sets to the lab, which
@@ -15,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import product
+from typing import Literal, get_args
 
 from nullalpha.core.errors import UsageError
 from nullalpha.strategy.decoder_features import (
@@ -29,6 +31,7 @@ from nullalpha.strategy.decoder_features import (
     standardisation,
     whole,
 )
+from nullalpha.strategy.plan import Loss
 from nullalpha.strategy.spec import LANGUAGE_VERSION
 from nullalpha.strategy.timeframes import TIMEFRAMES, longer_timeframes
 from nullalpha.strategy.vocabulary import IndicatorSignature, Vocabulary
@@ -43,6 +46,9 @@ _DROPOUT = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
 _LEARNING_RATES = [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1]
 _ATRS = [0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0]
 _FRACTIONS = [0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2]
+_CLASSES: dict[str, JsonSchema] = {"class_band": {"enum": [0.0, 0.1, 0.25, 0.5]}, "class_weights": {"enum": ["none", "balanced"]}}
+_Aim = Literal["any", "forecast", "profit"]
+"""Of a model: to predict any label or tell its classes apart; to forecast a return, so that Kelly may size it; to earn a utility."""
 
 
 def decoder_schema(vocabulary: Vocabulary, instruments: Sequence[str], timeframe: str = "1d") -> JsonSchema:
@@ -74,7 +80,7 @@ def decoder_schema(vocabulary: Vocabulary, instruments: Sequence[str], timeframe
         names = [*(f"p{i + 1}" for i in range(p)), *(f"z{i + 1}" for i in range(z))]
         rules = f"rules_{'_'.join(names)}"
         definitions[rules] = _rules(names)
-        roots += [_root(names, rules, symbols, timeframe, predicts=predicts) for predicts in (False, True)]
+        roots += [_root(names, rules, symbols, timeframe, aim) for aim in get_args(_Aim)]
     used = {key: value for key, value in definitions.items() if value.get("anyOf") != []}
     return {"$defs": used, "anyOf": roots}
 
@@ -92,23 +98,30 @@ def _definitions(
         "labels": _labels(),
         "regime": closed({"kind": {"const": "regime"}, "horizon": whole(5, 40), "of": {"enum": ["trend", "volatility"]}}),
         "forward": closed({"kind": {"const": "forward_return"}, "horizon": whole(1, 20), "weights": {"enum": ["none", "uniqueness"]}}),
-        "training": _training(),
+        "returns": closed({"kind": {"enum": ["forward_return", "triple_barrier"]}, "horizon": whole(1, 20)}),
+        "errors": _training(["huber", "mse"]),
+        "classes": _training(["cross_entropy"], **_CLASSES),
+        "focal": _training(["focal"], **_CLASSES, focal_gamma={"enum": [0.5, 1.0, 2.0, 3.0]}),
+        "utility": _training(["utility"], risk_aversion={"enum": [0.02, 0.05, 0.1, 0.2, 0.5, 1.0]}),
         "fixed": closed({"kind": {"const": "fixed"}, "size": {"enum": [0.25, 0.5, 0.75, 1.0]}}),
         "target": _sized("volatility_target", "annual", [0.05, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25]),
         "kelly": _sized("kelly", "fraction", [0.1, 0.25, 0.5]),
         "distance": {"anyOf": [{"type": "null"}, closed({"atr": {"enum": _ATRS}}), closed({"fraction": {"enum": _FRACTIONS}})]},
         "network": {"anyOf": [_network(kind) for kind in ("fuzzy_mlp", "fuzzy_gru", "fuzzy_lstm")]},
         "exits": _exits(),
+        "entry": _entry(),
         "decision": _decisions(["fixed", "target"]),
         "decision_with_kelly": _decisions(["fixed", "target", "kelly"]),
     }
 
 
-def _root(names: Sequence[str], rules: str, symbols: Sequence[str], timeframe: str, *, predicts: bool) -> JsonSchema:
-    """Return documents with some slots; `predicts`: whose model forecasts a return, so that Kelly's size is one of the choices."""
-    anfis = _ruled("anfis", rules)
-    single = [anfis, reference("network")]
-    models = single if predicts else [_ruled("rules", rules), *single, *_ensembles(rules)]
+def _root(names: Sequence[str], rules: str, symbols: Sequence[str], timeframe: str, aim: _Aim) -> JsonSchema:
+    """Return documents with some slots whose model has an aim."""
+    single = [_ruled("anfis", rules), reference("network")]
+    alone, routed = _ensembles(rules)
+    models = {"any": [_ruled("rules", rules), *single, alone, routed], "forecast": single, "profit": [*single, alone]}[aim]
+    labels = {"any": "labels", "forecast": "forward", "profit": "returns"}[aim]
+    trainings = {"any": ["errors", "classes", "focal"], "forecast": ["errors"], "profit": ["utility"]}[aim]
     kind = {"p": "bounded", "z": "standardised"}
     return closed(
         {
@@ -126,9 +139,9 @@ def _root(names: Sequence[str], rules: str, symbols: Sequence[str], timeframe: s
             "features": closed({name: reference(kind[name[0]]) for name in names}),
             "sets": closed({name: reference(f"levels_{kind[name[0]]}") for name in names}),
             "model": choice(models),
-            "labels": reference("forward" if predicts else "labels"),
-            "training": reference("training"),
-            "decision": reference("decision_with_kelly" if predicts else "decision"),
+            "labels": reference(labels),
+            "training": choice(map(reference, trainings)),
+            "decision": reference("decision_with_kelly" if aim == "forecast" else "decision"),
         }
     )
 
@@ -182,14 +195,16 @@ def _labels() -> JsonSchema:
     )
 
 
-def _training() -> JsonSchema:
+def _training(losses: Sequence[Loss], **parts: JsonSchema) -> JsonSchema:
     return closed(
         {
             "epochs": whole(5, 200),
             "batch_size": {"enum": [64, 128, 256, 512, 1024, 2048]},
             "learning_rate": {"enum": _LEARNING_RATES},
+            "schedule": {"enum": ["constant", "cosine"]},
             "patience": whole(2, 40),
-            "loss": {"enum": ["huber", "mse"]},
+            "loss": {"enum": list(losses)},
+            **parts,
         }
     )
 
@@ -210,6 +225,17 @@ def _exits() -> JsonSchema:
     return closed({**{name: reference("distance") for name in ("stop_loss", "trailing_stop", "take_profit")}, "max_bars": bars})
 
 
+def _entry() -> JsonSchema:
+    """Return the orders that open a position: null for a market order."""
+    waits = {"anyOf": [{"type": "null"}, whole(1, 20)]}
+    near = choice(
+        closed({name: {"enum": values}}) for name, values in (("atr", [0.1, 0.25, 0.5, 1.0]), ("fraction", [0.001, 0.0025, 0.005, 0.01]))
+    )
+    plain = closed({"order": {"enum": ["limit", "stop"]}, "distance": near, "valid_bars": waits})
+    limited = closed({"order": {"const": "stop_limit"}, "distance": near, "limit": near, "valid_bars": waits})
+    return choice([{"type": "null"}, plain, limited])
+
+
 def _decisions(sizes: Sequence[str]) -> JsonSchema:
     return choice(_decision(side, [reference(size) for size in sizes]) for side in ("long", "short", "both"))
 
@@ -223,4 +249,4 @@ def _decision(side: str, sizes: Sequence[JsonSchema]) -> JsonSchema:
     if side != "long":
         sides |= {"short_below": {"enum": [-e for e in entries]}, "short_exit_above": {"enum": [-e + 0.0 for e in exits]}}
     separation = {"anyOf": [{"type": "null"}, whole(2, 60)]}
-    return closed({**sides, "separation": separation, "sizing": choice(sizes), "exits": reference("exits")})
+    return closed({**sides, "separation": separation, "sizing": choice(sizes), "exits": reference("exits"), "entry": reference("entry")})

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from nullalpha.strategy.compile import compile_strategy
-from nullalpha.strategy.plan import Condition, DecisionPlan, FeaturePlan, LabelPlan, Plan, RulePlan, SetPlan, SizingPlan
+from nullalpha.strategy.plan import (
+    Condition,
+    DecisionPlan,
+    FeaturePlan,
+    LabelPlan,
+    Plan,
+    RulePlan,
+    SetPlan,
+    SizingPlan,
+    TrainingPlan,
+)
 from nullalpha.strategy.spec import StrategySpec
 from nullalpha.strategy.vocabulary import Vocabulary
 
@@ -56,49 +63,6 @@ def _reasoning(plan: Plan) -> list[str]:
     reads = f"how far each of {len(plan.sets)} sets holds" + (f" over the last {_bars(plan.lookback)}" if plan.lookback > 1 else "")
     dropped = f", of which {plan.network.dropout:.0%} rest at each step of training" if plan.network.dropout else ""
     return [f"It reasons by {kind} with {layers} hidden units{dropped}, which reads {reads}.", sets, _learning(plan)]
-
-
-def describe_learned(body: Mapping[str, Any]) -> list[str]:
-    """Return what training made of the rules, a paragraph an instrument, from an experiment's recorded result; nothing if there is none."""
-    paragraphs = []
-    for symbol, rules in (body.get("rules") or {}).items():
-        lines = [f"What it learned on {symbol}, in its last training window:"]
-        for rule in rules:
-            lines.append(
-                f"- {_whose(rule)}{rule['text']}: has {_share(rule['firing_share'])} of the say, makes up "
-                f"{_share(rule['contribution'])} of the output, leans {_side(rule['lean'])}; its answer is {_linear(rule)}"
-            )
-            lines += [f"    {s['feature']} is {s['name']}: {s['shape']} {[_number(p) for p in s['params']]}" for s in rule["sets"]]
-        if rules:
-            paragraphs.append("\n".join(lines))
-    for symbol, sets in (body.get("set_influences") or {}).items():
-        lines = [f"What moves its answer on {symbol}, in its last training window:"]
-        for s in sets:
-            lines.append(f"- {_whose(s)}{s['feature']} is {s['name']}: {_share(s['share'])} of all influence, leans {_side(s['lean'])}")
-        if sets:
-            paragraphs.append("\n".join(lines))
-    return paragraphs
-
-
-def _side(lean: float | None) -> str:
-    return "neither way" if not lean else "long" if lean > 0 else "short"
-
-
-def _whose(item: Mapping[str, Any]) -> str:
-    return f"({item['member']}) " if item.get("member") else ""
-
-
-def _share(value: float | None) -> str:
-    return "none" if value is None else f"{value:.0%}"
-
-
-def _number(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.4g}")
-
-
-def _linear(rule: Mapping[str, Any]) -> str:
-    terms = [f"{c['value']:+.3g} x {c['feature']}" for c in rule["coefficients"] if c["value"]]
-    return f"{rule['bias'] or 0:.3g}" + (f" {' '.join(terms)} (features in standard deviations)" if terms else "")
 
 
 def describe_feature(feature: FeaturePlan, timeframe: str, vocabulary: Vocabulary) -> str:
@@ -181,11 +145,39 @@ def _learning(plan: Plan) -> str:
     }
     labels, training = plan.labels, plan.training
     return (
-        f"It learns {_listed([what[name] for name in plan.trainable])}, {plan.n_parameters} numbers in all, to predict {_goal(labels)}. "
+        f"It learns {_listed([what[name] for name in plan.trainable])}, {plan.n_parameters} numbers in all, {_aim(labels, training)}. "
         f"{_sampling(labels)}"
         f"Training makes at most {training.epochs} passes in batches of {training.batch_size} ({training.loss} loss, learning rate "
-        f"{training.learning_rate:g}) and stops after {training.patience} passes without progress on held-out bars."
+        f"{training.learning_rate:g}) and stops after {training.patience} passes without progress on held-out bars.{_steps(training)}"
     )
+
+
+def _aim(labels: LabelPlan, training: TrainingPlan) -> str:
+    """Return what a loss makes of a label."""
+    goal = _goal(labels)
+    if training.loss == "utility":
+        price = f", less {training.risk_aversion / 2:g} times its square" if training.risk_aversion else ""
+        return f"to hold the position that earns most, net of costs{price}, from {goal}"
+    if training.loss not in ("cross_entropy", "focal"):
+        return f"to predict {goal}"
+    flat = f"within {training.class_band:g} of 0 is flat" if training.class_band else "exactly 0 is flat"
+    say = "; each class has an equal say" if training.class_weights == "balanced" else ""
+    likely = f"; what it already tells rightly counts less (gamma {training.focal_gamma:g})" if training.loss == "focal" else ""
+    return f"to tell down, flat and up apart ({flat}{say}{likely}) in {goal}"
+
+
+def _steps(training: TrainingPlan) -> str:
+    """Return how the steps of training change, where they are not as they are by default."""
+    words = ""
+    if training.warmup_epochs:
+        words += f" The learning rate rises to that over the first {training.warmup_epochs} passes."
+    if training.schedule == "cosine":
+        words += (
+            " It falls along half a cosine to a hundredth." if words else " The learning rate falls along half a cosine to a hundredth."
+        )
+    if training.clip_norm != TrainingPlan.clip_norm:
+        words += f" Gradients are shortened to a norm of {training.clip_norm:g}."
+    return words
 
 
 def _goal(labels: LabelPlan) -> str:
@@ -218,7 +210,26 @@ def _trading(decision: DecisionPlan) -> str:
         if entry is not None and leave is not None and leave != entry:
             sides.append(f"stays {side} until it is {'below' if side == 'long' else 'above'} {leave:g}")
     apart = f" Entries are at least {_bars(decision.separation_bars)} apart." if decision.separation_bars > 1 else ""
-    return f"It {_listed(sides)}.{apart} {_size(decision.sizing)} {_exits(decision)}"
+    return f"It {_listed(sides)}.{apart} {_size(decision.sizing)} {_entry(decision)}{_exits(decision)}"
+
+
+def _entry(decision: DecisionPlan) -> str:
+    entry = decision.entry
+    if entry is None:
+        return ""
+    away = _far(entry.distance_atr, entry.distance_fraction)
+    orders = {
+        "limit": f"with a limit order {away} better than the close that gives the signal",
+        "stop": f"with a stop order {away} beyond the close that gives the signal",
+        "stop_limit": f"with a stop order {away} beyond the close that gives the signal, paying at most {{limit}} more",
+    }
+    said = orders[entry.order].format(limit=_far(entry.limit_atr, entry.limit_fraction))
+    waits = f"waits {_bars(entry.valid_bars)} at most" if entry.valid_bars else "waits until the signal asks for something else"
+    return f"It enters {said}, which {waits}. "
+
+
+def _far(atr: float, fraction: float) -> str:
+    return f"{atr:g} ATR" if atr else f"{fraction:g} of the close"
 
 
 def _size(sizing: SizingPlan) -> str:

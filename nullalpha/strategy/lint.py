@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from nullalpha.core.errors import Issue
-from nullalpha.strategy.plan import NETWORK_KINDS, Condition, Plan, RulePlan, SetPlan, nodes_of
+from nullalpha.strategy.plan import NETWORK_KINDS, Condition, LabelPlan, Plan, RulePlan, SetPlan, nodes_of
 from nullalpha.strategy.rules import parse_rule, statements
 from nullalpha.strategy.spec import LabelSpec, MemberSpec, StrategySpec
 from nullalpha.strategy.vocabulary import Unit, Vocabulary
@@ -43,6 +43,7 @@ def lint(
         *_dead_sides(plan),
         *_unstable(plan, vocabulary),
         *_exit_doubts(plan),
+        *_training_doubts(spec, plan),
         *_size_doubts(plan, max_warmup_bars, n_training_bars),
     ]
 
@@ -217,6 +218,27 @@ def _exit_doubts(plan: Plan) -> Iterator[Issue]:
     if any(part.trainable for part in plan.models) and 0 < exits.max_bars < plan.labels.horizon_bars:
         message = f"trades end after {exits.max_bars} bars, but the model learns what happens over {plan.labels.horizon_bars}"
         yield Issue("decision.exits.max_bars", "horizon_mismatch", message, str(exits.max_bars), str(plan.labels.horizon_bars))
+
+
+def _training_doubts(spec: StrategySpec, plan: Plan) -> Iterator[Issue]:
+    learning = [part for part in plan.models if part.trainable]
+    if not learning:
+        return
+    training = plan.training
+    bounded = [part.labels for part in learning if part.labels.kind == "triple_barrier" or _is_trend(part.labels)]
+    if training.loss in ("cross_entropy", "focal") and bounded and training.class_band >= 1:
+        message = f"a {bounded[0].kind} label lies from -1 to 1, so with a band of {training.class_band:g} every one is flat"
+        yield Issue("training.class_band", "dead_classes", message, f"{training.class_band:g}", "use a band well below 1")
+    if training.warmup_epochs > training.epochs:
+        message = f"the learning rate rises over {training.warmup_epochs} epochs, but there are {training.epochs}, so it never gets there"
+        yield Issue("training.warmup_epochs", "warmup_too_long", message, str(training.warmup_epochs), str(training.epochs // 10))
+    if spec.training.schedule != training.schedule:
+        message = f"training ends after {training.epochs} epochs, before the learning rate begins to fall"
+        yield Issue("training.schedule", "ignored", message, spec.training.schedule, "allow more epochs, or a shorter warm-up")
+
+
+def _is_trend(labels: LabelPlan) -> bool:
+    return labels.kind == "regime" and labels.regime_of == "trend"
 
 
 def _size_doubts(plan: Plan, max_warmup_bars: int, n_training_bars: int | None) -> Iterator[Issue]:

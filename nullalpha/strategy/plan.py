@@ -14,6 +14,9 @@ LabelKind = Literal["forward_return", "triple_barrier", "zigzag", "regime"]
 RegimeOf = Literal["trend", "volatility"]
 SampleWeights = Literal["none", "uniqueness"]
 Trainable = Literal["sets", "consequents", "network"]
+Loss = Literal["huber", "mse", "cross_entropy", "focal", "utility"]
+ClassWeights = Literal["none", "balanced"]
+Schedule = Literal["constant", "cosine"]
 NETWORK_KINDS: tuple[NetworkKind, ...] = ("fuzzy_mlp", "fuzzy_gru", "fuzzy_lstm")
 
 
@@ -127,11 +130,35 @@ class LabelPlan:
 
 @dataclass(frozen=True)
 class TrainingPlan:
+    """How a model learns.
+
+    Attributes:
+        epochs, patience: passes at most; passes without a lower stopping loss before it ends.
+        batch_size: rows of a step.
+        learning_rate: Adam's at its highest.
+        loss: see `nullalpha.engines.training.losses`. huber and mse predict the label; cross_entropy and focal tell three classes of it
+            apart, down, flat and up; utility earns on it, so it must be a return.
+        class_band: labels within +- this are flat; 0 for the sign alone (cross_entropy, focal).
+        class_weights: `balanced` gives every class that occurs among the training rows an equal say (cross_entropy, focal).
+        focal_gamma: how much less a row counts whose class is already likely (focal).
+        risk_aversion: price of half a squared profit, in label units (utility).
+        schedule: of the learning rate after the warm-up: constant, or by half a cosine down to a hundredth of it in the last epoch.
+        warmup_epochs: over which the rate rises in even steps to its highest, which it has in the last of them; 0 for no rise.
+        clip_norm: a longer gradient is shortened to this Euclidean norm.
+    """
+
     epochs: int
     batch_size: int
     learning_rate: float
     patience: int
-    loss: Literal["huber", "mse"]
+    loss: Loss
+    class_band: float = 0.0
+    class_weights: ClassWeights = "none"
+    focal_gamma: float = 0.0
+    risk_aversion: float = 0.0
+    schedule: Schedule = "constant"
+    warmup_epochs: int = 0
+    clip_norm: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -170,6 +197,24 @@ class ExitPlan:
 
 
 @dataclass(frozen=True)
+class EntryPlan:
+    """The order that opens a position; distances in multiples of ATR(14) at the signal bar or fractions of its close, one of them 0.
+
+    Attributes:
+        distance_atr, distance_fraction: from the close to the limit or the stop.
+        limit_atr, limit_fraction: of a stop_limit, from the stop on to the limit.
+        valid_bars: bars that it waits; 0 for until the target changes.
+    """
+
+    order: Literal["limit", "stop", "stop_limit"]
+    distance_atr: float
+    distance_fraction: float
+    limit_atr: float = 0.0
+    limit_fraction: float = 0.0
+    valid_bars: int = 0
+
+
+@dataclass(frozen=True)
 class DecisionPlan:
     """Thresholds on the signal (-1..1); None: that side is not traded.
 
@@ -177,6 +222,7 @@ class DecisionPlan:
         long_above, short_below: where a position begins.
         long_exit_below, short_exit_above: where it ends (hysteresis); equal to the entry thresholds where none are given.
         separation_bars: bars from the beginning of one position before another may begin; 0 or 1 for no limit.
+        entry: the order that opens a position; None for market orders.
     """
 
     long_above: float | None
@@ -186,6 +232,7 @@ class DecisionPlan:
     long_exit_below: float | None = None
     short_exit_above: float | None = None
     separation_bars: int = 0
+    entry: EntryPlan | None = None
 
 
 @dataclass(frozen=True)

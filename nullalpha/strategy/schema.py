@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nullalpha.strategy.spec import (
+    LOSS_ONLY_PARTS,
+    LOSS_PARTS,
     MAX_BELL_SLOPE,
     MAX_SET_NUMBER,
     MIN_BELL_SLOPE,
@@ -41,6 +43,7 @@ def strategy_json_schema(vocabulary: Vocabulary) -> JsonSchema:
     definitions["DistanceSpec"]["oneOf"] = [_only("atr", "fraction"), _only("fraction", "atr")]
     for name in ("ModelSpec", "MemberSpec"):
         _close_model(definitions[name])
+    _close_training(definitions["TrainingSpec"])
     _close_names(_given(definitions["ModelSpec"]["properties"]["members"]))
     definitions["RouterSpec"]["allOf"] = [_router_label()]
     definitions["DecisionSpec"] |= {
@@ -135,6 +138,18 @@ def _close_model(definition: JsonSchema) -> None:
     _given(properties["rules"])["items"]["description"] = RULE
     definition["allOf"] = [
         {"if": {"properties": {"kind": {"const": kind}}}, "then": _parts(kind, properties)} for kind in properties["kind"]["enum"]
+    ]
+
+
+def _close_training(definition: JsonSchema) -> None:
+    """Give each loss its own parts and no others; where none is given, it is the default."""
+    default = definition["properties"]["loss"]["default"]
+    definition["allOf"] = [
+        {
+            "if": {"properties": {"loss": {"const": loss}}, "required": [] if loss == default else ["loss"]},
+            "then": {"properties": {name: NULL for name in LOSS_ONLY_PARTS if name not in parts}},
+        }
+        for loss, parts in LOSS_PARTS.items()
     ]
 
 

@@ -36,6 +36,7 @@ def semantic_issues(values: Mapping[str, object], vocabulary: Vocabulary) -> lis
         *_set_issues(values),
         *_model_issues(values),
         *_sizing_issues(values),
+        *_loss_issues(values),
     ]
 
 
@@ -262,19 +263,46 @@ def _rule_issues(path: str, text: str, values: Mapping[str, object]) -> Iterator
 
 
 def _sizing_issues(values: Mapping[str, object]) -> Iterator[Issue]:
-    """Kelly's size needs a predicted return, which rules as written and other labels do not give."""
+    """Kelly's size needs a predicted return, which rules as written, other labels and losses of no error do not give."""
     sizing = _mapping(_mapping(values.get("decision")).get("sizing"))
     if sizing.get("kind") != "kelly":
         return
-    model = _mapping(values.get("model"))
-    parts = [_mapping(part) for part in (model, *_mapping(model.get("members")).values())]
+    parts = _answering(values)
     label = _mapping(values.get("labels")).get("kind", "forward_return")
+    loss = _mapping(values.get("training")).get("loss", "huber")
     if any(part.get("kind") == "rules" or part.get("trainable") in ([], ()) for part in parts):
         message = "kelly sizing needs a model that predicts a return; rules as written predict none"
         yield Issue("decision.sizing.kind", "kelly_without_forecast", message, "kelly", "volatility_target, or a model of kind anfis")
     elif label != "forward_return":
         message = f"kelly sizing needs a predicted return, but the label is {str(label)[:40]}"
         yield Issue("decision.sizing.kind", "kelly_without_forecast", message, "kelly", "labels: {kind: forward_return}")
+    elif loss in ("cross_entropy", "focal", "utility"):
+        message = f"kelly sizing needs a predicted return, but a model under the loss {loss} predicts none"
+        yield Issue("decision.sizing.kind", "kelly_without_forecast", message, "kelly", "loss: huber, or volatility_target")
+
+
+def _loss_issues(values: Mapping[str, object]) -> Iterator[Issue]:
+    """A utility is earned on returns, so whatever learns under it must have a return for its label."""
+    if _mapping(values.get("training")).get("loss") != "utility":
+        return
+    label = _mapping(values.get("labels")).get("kind", "forward_return")
+    if any(map(_learns, _answering(values))) and isinstance(label, str) and label in ("zigzag", "regime"):
+        message = f"a utility is earned on the return to a horizon, which a {label} label is not"
+        yield Issue("training.loss", "utility_without_return", message, "utility", "labels: {kind: forward_return}")
+    router = _mapping(_mapping(values.get("model")).get("router"))
+    if _learns(_mapping(router.get("model"))):
+        message = "the router's model learns a regime, which is no return, so no utility is earned on it"
+        yield Issue("training.loss", "utility_without_return", message, "utility", "loss: huber, or a router's model of kind rules")
+
+
+def _answering(values: Mapping[str, object]) -> list[Mapping[str, object]]:
+    """Return the model and its members."""
+    model = _mapping(values.get("model"))
+    return [_mapping(part) for part in (model, *_mapping(model.get("members")).values())]
+
+
+def _learns(model: Mapping[str, object]) -> bool:
+    return model.get("kind") not in (None, "rules", "ensemble") and model.get("trainable") not in ([], ())
 
 
 def _statement_issues(path: str, stated: Is, values: Mapping[str, object]) -> Iterator[Issue]:

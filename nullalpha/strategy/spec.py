@@ -5,9 +5,10 @@ A spec that exists has the right shape; whether its words mean something (indica
 
 Defaults: `trainable` is both `sets` and `consequents` for anfis, `network` for a network (nothing for rules); a network has one hidden
 layer of 16, looks back 20 bars if it is recurrent, and drops nothing out; labels: forward return over 5 bars, scaled by 60-bar volatility,
-barrier 1.0, every bar, unweighted; training: 60 epochs, batches of 512, learning rate 0.01, patience 8, huber; sizing: fixed at 1.0 (or
-0.10 a year, or a quarter of Kelly's, at most 1.0 times, by 60-bar volatility); a side whose threshold is absent or null is not traded, and
-a position ends where its entry threshold is lost; an absent exit is none.
+barrier 1.0, every bar, unweighted; training: 60 epochs, batches of 512, learning rate 0.01 (constant, at its highest from the first epoch),
+patience 8, gradients clipped to a norm of 1.0, huber; of classes a band of 0 (the sign alone), unweighted, focal gamma 2.0; of a utility a
+risk aversion of 0.1; sizing: fixed at 1.0 (or 0.10 a year, or a quarter of Kelly's, at most 1.0 times, by 60-bar volatility); a side whose
+threshold is absent or null is not traded, and a position ends where its entry threshold is lost; an absent exit is none.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_serializer, model_validator
 from pydantic_core import PydanticCustomError
 
-from nullalpha.strategy.plan import LabelKind, ModelKind, RegimeOf, SampleWeights, SetShape, Trainable
+from nullalpha.strategy.plan import ClassWeights, LabelKind, Loss, ModelKind, RegimeOf, SampleWeights, Schedule, SetShape, Trainable
 
 LANGUAGE_VERSION = 1
 BaseTimeframe = Literal["1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w"]
@@ -315,12 +316,45 @@ def _require_parts(model: MemberSpec) -> None:
             raise PydanticCustomError("unrouted_member", "{message}", {"message": message, "suggestion": f"remove {unrouted[0]}"})
 
 
+LOSS_PARTS: dict[Loss, tuple[str, ...]] = {
+    "huber": (),
+    "mse": (),
+    "cross_entropy": ("class_band", "class_weights"),
+    "focal": ("class_band", "class_weights", "focal_gamma"),
+    "utility": ("risk_aversion",),
+}
+LOSS_ONLY_PARTS = ("class_band", "class_weights", "focal_gamma", "risk_aversion")
+
+
 class TrainingSpec(Closed):
     epochs: Annotated[Whole, Field(ge=1, le=500), INTEGRAL] = 60
     batch_size: Annotated[Whole, Field(ge=16, le=65536), INTEGRAL] = 512
     learning_rate: Annotated[Real, Field(ge=1e-5, le=1)] = 0.01
     patience: Annotated[Whole, Field(ge=1, le=500, description="epochs without a better validation loss before stopping"), INTEGRAL] = 8
-    loss: Literal["huber", "mse"] = "huber"
+    loss: Annotated[
+        Loss,
+        Field(
+            description="huber, mse: predict the label; cross_entropy, focal: tell down, flat and up apart; "
+            "utility: hold what pays, net of costs and of risk"
+        ),
+    ] = "huber"
+    class_band: Annotated[Real, Field(ge=0, lt=3, description="cross_entropy, focal: labels within +- this are flat")] | None = None
+    class_weights: Annotated[ClassWeights, Field(description="cross_entropy, focal; balanced: each class has an equal say")] | None = None
+    focal_gamma: Annotated[Real, Field(ge=0.1, le=5, description="focal: how much less a row counts that is already likely")] | None = None
+    risk_aversion: Annotated[Real, Field(ge=0, le=10, description="utility: price of half a squared profit, in label units")] | None = None
+    schedule: Annotated[Schedule, Field(description="of the learning rate; cosine: down to a hundredth of it")] = "constant"
+    warmup_epochs: Annotated[Whole, Field(ge=0, le=100, description="epochs over which the learning rate rises"), INTEGRAL] = 0
+    clip_norm: Annotated[Real, Field(ge=0.01, le=100, description="longer gradients are shortened to this norm")] = 1.0
+
+    @model_validator(mode="after")
+    def _has_the_parts_of_its_loss(self) -> TrainingSpec:
+        foreign = [name for name in LOSS_ONLY_PARTS if name not in LOSS_PARTS[self.loss] and getattr(self, name) is not None]
+        if foreign:
+            message = f"the loss {self.loss} has no {' and no '.join(foreign)}"
+            owners = [loss for loss, parts in LOSS_PARTS.items() if set(foreign) <= set(parts)]
+            fix = f"remove {', '.join(foreign)}" + (f", or loss: {owners[0]}" if owners else "")
+            raise PydanticCustomError("foreign_part", "{message}", {"message": message, "suggestion": fix})
+        return self
 
 
 class SizingSpec(Closed):
@@ -352,6 +386,29 @@ class ExitSpec(Closed):
     max_bars: Annotated[Whole, Field(ge=1, le=1000), INTEGRAL] | None = None
 
 
+class EntrySpec(Closed):
+    """The order that opens a position, or turns it round; without one it is a market order.
+
+    limit: at `distance` below the close that gives the order (above it for a short position); stop: at `distance` beyond it; stop_limit: a
+    stop that pays at most `limit` more.
+    """
+
+    order: Literal["limit", "stop", "stop_limit"]
+    distance: DistanceSpec
+    limit: DistanceSpec | None = None
+    valid_bars: Annotated[
+        Whole, Field(ge=1, le=1000, description="bars that it waits; without it, until the signal asks for something else"), INTEGRAL
+    ] | None = None
+
+    @model_validator(mode="after")
+    def _has_a_limit_where_it_takes_one(self) -> EntrySpec:
+        if (self.order == "stop_limit") != (self.limit is not None):
+            message = "a stop_limit needs a limit" if self.limit is None else f"a {self.order} order has no limit beside its distance"
+            fix = "limit: {atr: 0.5}" if self.limit is None else "remove limit"
+            raise PydanticCustomError("entry_limit", "{message}", {"message": message, "suggestion": fix})
+        return self
+
+
 class DecisionSpec(Closed):
     """Thresholds on the signal (-1..1); null, or absent: that side is not traded.
 
@@ -364,6 +421,7 @@ class DecisionSpec(Closed):
     short_exit_above: Annotated[Real, Field(gt=-1, lt=1, description="at least short_below")] | None = None
     separation: Annotated[Whole, Field(ge=1, le=1000, description="bars from one entry to the next at least"), INTEGRAL] | None = None
     sizing: SizingSpec = SizingSpec()
+    entry: EntrySpec | None = None
     exits: ExitSpec = ExitSpec()
 
     @model_validator(mode="after")

@@ -97,6 +97,8 @@ def _decision(plan: Plan) -> Iterator[tuple[str, float]]:
     decision, exits = plan.decision, plan.decision.exits
     yield f"sides {decision.long_above is not None} {decision.short_below is not None}", 1.0
     yield f"sizing {decision.sizing.kind}", 0.5
+    if decision.entry is not None:
+        yield f"entry {decision.entry.order}", 0.5
     for name, given in (
         ("stop", exits.stop_atr or exits.stop_fraction),
         ("trailing", exits.trailing_atr or exits.trailing_fraction),

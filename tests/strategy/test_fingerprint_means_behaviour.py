@@ -22,7 +22,7 @@ from nullalpha.engines.features.indicators.registry import VOCABULARY
 from nullalpha.strategy.compile import canonical_document, compile_strategy
 from nullalpha.strategy.plan import NETWORK_KINDS, MemberPlan, Plan
 from nullalpha.strategy.rules import parse_rule, statements
-from nullalpha.strategy.spec import MemberSpec, StrategySpec
+from nullalpha.strategy.spec import MemberSpec, StrategySpec, TrainingSpec
 from nullalpha.strategy.validate import parse_strategy
 from tests.support.fields import Document, FieldName, Site, fields_of_the_language, sites_of
 from tests.support.perturbing import perturbed
@@ -84,6 +84,11 @@ WHOLE: list[Document] = [
         FULL | {"model": {"kind": "ensemble", "members": {"one": RULES, "two": GRU}, "router": ENSEMBLE["router"] | {"model": RULES}}},
         FULL | {"decision": {"long_above": 0.1, "sizing": {"kind": "fixed", "size": 0.5}}},
         FULL | {"labels": {}, "decision": {"short_below": 0.1, "sizing": {"kind": "kelly", "fraction": 0.5, "max_leverage": 2.0}}},
+        FULL | {"decision": {"long_above": 0.1, "entry": {"order": "stop_limit", "distance": {"atr": 0.5}, "limit": {"atr": 0.2}}}},
+        FULL | {"decision": {"long_above": 0.1, "entry": {"order": "limit", "distance": {"fraction": 0.01}, "valid_bars": 3}}},
+        FULL | {"model": MLP, "training": {"loss": "cross_entropy", "class_band": 0.25, "class_weights": "balanced"}},
+        FULL | {"training": {"loss": "focal", "focal_gamma": 1.5, "schedule": "cosine", "warmup_epochs": 3, "clip_norm": 2.0}},
+        FULL | {"model": GRU, "training": {"loss": "utility", "risk_aversion": 0.2}},
     )
 ]
 """Documents in which, between them, every field acts."""
@@ -207,6 +212,10 @@ def why_it_cannot_act(document: Document, changed: Document, site: Site) -> str 
         return _why_a_label_cannot_act(spec, site)
     if site.owner == "TrainingSpec" and not any(map(_learns, _models(spec))):
         return "nothing is trained"
+    if site.field == "warmup_epochs" and max(_training_of(changed).warmup_epochs, 1) == max(spec.training.warmup_epochs, 1):
+        return "a rise over one epoch is none"
+    if site.field == "schedule" and spec.training.epochs <= max(spec.training.warmup_epochs, 1):
+        return "the learning rate has not risen before training ends"
     if site.owner == "SizingSpec" and site.field not in _READ_BY_SIZING[spec.decision.sizing.kind]:
         return "a number of another sizing"
     if site.field == "trainable" and _model_at(spec, site).kind == "rules":
@@ -237,6 +246,10 @@ def _why_a_label_cannot_act(spec: StrategySpec, site: Site) -> str | None:
     if site.field == "of" and labels.kind != "regime":
         return "this label is of no regime"
     return None
+
+
+def _training_of(document: Document) -> TrainingSpec:
+    return StrategySpec.model_validate(document).training
 
 
 def _answering(spec: StrategySpec) -> list[MemberSpec]:

@@ -96,6 +96,7 @@ def test_it_covers_every_kind_of_model_label_size_shape_and_indicator() -> None:
     said = json.dumps(SCHEMA)
     words = ["rules", "anfis", "fuzzy_mlp", "fuzzy_gru", "fuzzy_lstm", "ensemble", "router", "bell", "sigmoid", "trapezoid", "triangle"]
     words += ["forward_return", "triple_barrier", "zigzag", "regime", "uniqueness", "cusum", "volatility_target", "kelly", "trailing_stop"]
+    words += ["huber", "mse", "cross_entropy", "class_band", "balanced", "focal", "focal_gamma", "utility", "risk_aversion", "cosine"]
     words += ["long_exit_below", "short_exit_above", "separation", "timeframe", "transform", "input", *VOCABULARY]
     assert [word for word in words if f'"{word}"' not in said] == []
 

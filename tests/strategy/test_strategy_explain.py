@@ -4,7 +4,7 @@ from typing import Any
 
 from nullalpha.strategy.compile import compile_strategy
 from nullalpha.strategy.document import load_document
-from nullalpha.strategy.explain import describe_learned, explain
+from nullalpha.strategy.explain import explain
 from nullalpha.strategy.validate import parse_strategy
 from nullalpha.strategy.vocabulary import Vocabulary
 
@@ -81,46 +81,6 @@ def test_every_part_of_the_language_has_words(example: str, vocabulary: Vocabula
 
 def test_plain_rules_learn_nothing(example: str, vocabulary: Vocabulary) -> None:
     assert "It learns nothing" in explained(example.replace("kind: anfis", "kind: rules"), vocabulary)
-
-
-def learned_rule(text: str, **changes: Any) -> dict[str, Any]:
-    coefficients = [{"feature": "trend", "value": -0.125}, {"feature": "rsi", "value": 0.0}]
-    sets = [{"feature": "rsi", "name": "low", "shape": "gaussian", "params": [28.12345, 7.5]}]
-    figures = {"firing_share": 0.625, "contribution": 0.5, "lean": 0.02, "bias": 0.4, "coefficients": coefficients, "sets": sets}
-    return {"text": text, "member": "", **figures, **changes}
-
-
-LEARNED = """\
-What it learned on SPX, in its last training window:
-- if rsi is low then long 1.0: has 62% of the say, makes up 50% of the output, leans long; its answer is 0.4 -0.125 x trend \
-(features in standard deviations)
-    rsi is low: gaussian [28.12, 7.5]
-- (calm) if rsi is high then short 1.0: has 38% of the say, makes up none of the output, leans neither way; its answer is -1
-    rsi is low: gaussian [28.12, 7.5]"""
-
-
-def test_learned_rules_are_told_with_their_say_their_part_and_their_sets() -> None:
-    other = {"member": "calm", "firing_share": 0.375, "contribution": None, "lean": 0.0, "bias": -1.0, "coefficients": []}
-    rules = [learned_rule("if rsi is low then long 1.0"), learned_rule("if rsi is high then short 1.0", **other)]
-    assert describe_learned({"rules": {"SPX": rules}, "set_influences": {"SPX": []}}) == [LEARNED]
-
-
-def test_what_moves_a_network_is_told_set_by_set_and_instrument_by_instrument() -> None:
-    low = {"member": "", "feature": "rsi", "name": "low", "share": 0.75, "lean": 0.1}
-    high = {"member": "router", "feature": "rsi", "name": "high", "share": 0.25, "lean": -0.1}
-    paragraphs = describe_learned({"rules": {"IXIC": [], "SPX": []}, "set_influences": {"IXIC": [low], "SPX": [low, high]}})
-    assert [paragraph.splitlines() for paragraph in paragraphs] == [
-        [f"What moves its answer on {symbol}, in its last training window:", *lines]
-        for symbol, lines in (
-            ("IXIC", ["- rsi is low: 75% of all influence, leans long"]),
-            ("SPX", ["- rsi is low: 75% of all influence, leans long", "- (router) rsi is high: 25% of all influence, leans short"]),
-        )
-    ]
-
-
-def test_a_result_without_a_model_tells_nothing() -> None:
-    assert describe_learned({}) == []
-    assert describe_learned({"rules": None}) == []
 
 
 def test_each_label_each_sizing_and_each_exit_has_words(example: str, vocabulary: Vocabulary) -> None:

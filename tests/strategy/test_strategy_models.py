@@ -204,6 +204,9 @@ def test_kelly_needs_a_predicted_return(document: Json, vocabulary: Vocabulary) 
     assert codes_of(with_model(document, untrained), vocabulary) == refused
     members = {"kind": "ensemble", "members": {"one": LOW, "two": untrained}}
     assert codes_of(with_model(document, members), vocabulary) == refused
+    for loss in ("cross_entropy", "focal", "utility"):
+        assert codes_of({**document, "training": {"loss": loss}}, vocabulary) == refused
+    assert plan_of({**document, "training": {"loss": "mse"}}, vocabulary).decision.sizing == sizing
 
 
 def test_every_kind_of_model_has_words(document: Json, vocabulary: Vocabulary) -> None:

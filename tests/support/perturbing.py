@@ -17,7 +17,10 @@ from nullalpha.strategy.timeframes import TIMEFRAMES
 from nullalpha.strategy.vocabulary import BAR_FIELD_UNITS, IndicatorSignature, Vocabulary
 from tests.support.fields import DEFINITIONS, PARAMETER, Document, FieldName, Site, at, put
 
-IMPLIED: dict[str, Any] = {"hidden": [16], "lookback": 20, "dropout": 0.0, "separation": 1}
+IMPLIED: dict[str, Any] = {
+    **{"hidden": [16], "lookback": 20, "dropout": 0.0, "separation": 1},
+    **{"class_band": 0.0, "class_weights": "none", "focal_gamma": 2.0, "risk_aversion": 0.1},
+}
 """What an absent value stands for, where it is not the typed form's own default."""
 
 
@@ -260,6 +263,23 @@ def _distance_unit(document: Document, site: Site, _: Vocabulary, rng: Random) -
     yield put(document, site.path[:-1], {site.field: rng.uniform(0.1, 0.9)})
 
 
+def _entry(document: Document, site: Site, _: Vocabulary, rng: Random) -> Iterator[Document]:
+    yield put(document, site.path, {"order": "stop", "distance": {"atr": rng.uniform(0.1, 0.9)}} if site.value is None else None)
+
+
+def _order(document: Document, site: Site, _: Vocabulary, rng: Random) -> Iterator[Document]:
+    entry = {key: value for key, value in at(document, site.path[:-1]).items() if key != "limit"}
+    for order in ("limit", "stop", "stop_limit"):
+        if order != site.value:
+            limit = {"limit": {"atr": rng.uniform(0.1, 0.9)}} if order == "stop_limit" else {}
+            yield put(document, site.path[:-1], {**entry, "order": order, **limit})
+
+
+def _entry_distance(document: Document, site: Site, _: Vocabulary, rng: Random) -> Iterator[Document]:
+    if site.value is not None:
+        yield put(document, site.path, {"fraction": rng.uniform(0.01, 0.9)})
+
+
 Writer = Callable[[Document, Site, Vocabulary, Random], Iterator[Document]]
 WRITTEN: dict[FieldName, Writer] = {
     ("StrategySpec", "name"): _text,
@@ -281,6 +301,10 @@ WRITTEN: dict[FieldName, Writer] = {
     ("ModelSpec", "router"): _router,
     ("DistanceSpec", "atr"): _distance_unit,
     ("DistanceSpec", "fraction"): _distance_unit,
+    ("DecisionSpec", "entry"): _entry,
+    ("EntrySpec", "order"): _order,
+    ("EntrySpec", "distance"): _entry_distance,
+    ("EntrySpec", "limit"): _entry_distance,
     ("ExitSpec", "stop_loss"): _distance,
     ("ExitSpec", "trailing_stop"): _distance,
     ("ExitSpec", "take_profit"): _distance,

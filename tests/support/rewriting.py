@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from nullalpha.strategy.rules import Expression, Is, Join, Not, Rule, format_condition, format_rule, parse_rule
-from nullalpha.strategy.spec import StrategySpec
+from nullalpha.strategy.spec import LOSS_PARTS, StrategySpec
 from nullalpha.strategy.vocabulary import Vocabulary
 
 Document = dict[str, Any]
@@ -152,6 +152,9 @@ def defaults_written(document: Document, vocabulary: Vocabulary, _: Random) -> D
         if model["kind"] == "anfis" and model["trainable"] is None:
             model["trainable"] = ["sets", "consequents"]
     said["decision"]["separation"] = said["decision"]["separation"] or 1
+    training = said["training"]
+    defaults = {"class_band": 0.0, "class_weights": "none", "focal_gamma": 2.0, "risk_aversion": 0.1}
+    training |= {name: defaults[name] for name in LOSS_PARTS[training["loss"]] if training[name] is None}
     return said
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from nullalpha.strategy.rules import Expression, Is, Join, Not, Rule, format_rule
-from nullalpha.strategy.spec import RESERVED_WORDS
+from nullalpha.strategy.spec import LOSS_PARTS, RESERVED_WORDS
 from nullalpha.strategy.timeframes import TIMEFRAMES, longer_timeframes
 from nullalpha.strategy.vocabulary import BAR_FIELD_UNITS, IndicatorSignature, Parameter, Vocabulary
 
@@ -54,9 +54,11 @@ def documents(draw: st.DrawFn, vocabulary: Vocabulary, kinds: Sequence[str] = ()
         "sets": sets,
         "model": model,
     }
-    for key, part in (("prediction", _prediction()), ("labels", _labels()), ("training", _training())):
+    for key, part in (("prediction", _prediction()), ("labels", _labels())):
         if draw(st.booleans()):
             document[key] = draw(part)
+    if draw(st.booleans()):
+        document["training"] = draw(_training(document))
     return document | {"decision": draw(_decision(document))}
 
 
@@ -213,16 +215,33 @@ def _labels() -> st.SearchStrategy[Document]:
     )
 
 
-def _training() -> st.SearchStrategy[Document]:
-    return _optional(
-        {
-            "epochs": st.integers(1, 500),
-            "batch_size": st.integers(16, 65536),
-            "learning_rate": reals(1e-5, 1),
-            "patience": st.integers(1, 500),
-            "loss": st.sampled_from(("huber", "mse")),
-        }
+@st.composite
+def _training(draw: st.DrawFn, document: Document) -> Document:
+    router = document["model"].get("router")
+    returns = document.get("labels", {}).get("kind", "forward_return") in ("forward_return", "triple_barrier")
+    earns = returns and (router is None or router["model"]["kind"] == "rules")
+    training = draw(
+        _optional(
+            {
+                "epochs": st.integers(1, 500),
+                "batch_size": st.integers(16, 65536),
+                "learning_rate": reals(1e-5, 1),
+                "patience": st.integers(1, 500),
+                "loss": st.sampled_from(("huber", "mse", "cross_entropy", "focal", *(["utility"] if earns else []))),
+                "schedule": st.sampled_from(("constant", "cosine")),
+                "warmup_epochs": st.integers(0, 100),
+                "clip_norm": reals(0.01, 100),
+            }
+        )
     )
+    parts = {
+        "class_band": st.none() | reals(0, 2.99),
+        "class_weights": st.sampled_from((None, "none", "balanced")),
+        "focal_gamma": st.none() | reals(0.1, 5),
+        "risk_aversion": st.none() | reals(0, 10),
+    }
+    own = LOSS_PARTS[training.get("loss", "huber")]
+    return training | draw(_optional({name: part if name in own else st.none() for name, part in parts.items()}))
 
 
 @st.composite
@@ -244,13 +263,24 @@ def _decision(draw: st.DrawFn, document: Document) -> Document:
         decision["sizing"] = draw(_sizing(document))
     if draw(st.booleans()):
         decision["exits"] = draw(_exits())
+    if draw(st.booleans()):
+        decision["entry"] = draw(_entries())
     return decision
+
+
+def _entries() -> st.SearchStrategy[Document | None]:
+    distance = reals(0.1, 50).map(lambda atr: {"atr": atr}) | reals(0.0005, 0.95).map(lambda fraction: {"fraction": fraction})
+    waits = {"valid_bars": st.none() | st.integers(1, 1000)}
+    plain = st.fixed_dictionaries({"order": st.sampled_from(("limit", "stop")), "distance": distance}, optional=waits)
+    limited = st.fixed_dictionaries({"order": st.just("stop_limit"), "distance": distance, "limit": distance}, optional=waits)
+    return st.none() | plain | limited
 
 
 def _sizing(document: Document) -> st.SearchStrategy[Document]:
     model = document["model"]
     kinds = [model["kind"], *(member["kind"] for member in model.get("members", {}).values())]
     predicts = "rules" not in kinds and document.get("labels", {}).get("kind", "forward_return") == "forward_return"
+    predicts = predicts and document.get("training", {}).get("loss", "huber") in ("huber", "mse")
     return _optional(
         {
             "kind": st.sampled_from(("fixed", "volatility_target", *(["kelly"] if predicts else []))),

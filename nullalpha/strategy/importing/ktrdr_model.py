@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from nullalpha.strategy.importing.sections import Section
 from nullalpha.strategy.plan import NetworkKind
@@ -17,7 +16,6 @@ DEFAULT_EPOCHS, DEFAULT_BATCH, DEFAULT_RATE, DEFAULT_PATIENCE = 100, 32, 0.001, 
 _RANGES = {"epochs": (1, 500), "batch_size": (16, 65536), "learning_rate": (1e-5, 1.0)}
 _FITTING = ("optimizer", "weight_decay", "gradient_clip", "lr_scheduler", "shuffle", "class_weights", "label_smoothing", "huber_delta")
 _FIXED = "the optimiser and its schedule are the lab's"
-_REGRESSION = "the network answers with one number, fitted to the label, not with probabilities of classes"
 _CAMPAIGN = "splits, folds and metrics belong to the campaign"
 
 
@@ -50,10 +48,9 @@ def read_training(below: Section, above: Section) -> dict[str, object]:
         "batch_size": _agreed(sections, "batch_size", DEFAULT_BATCH, whole=True),
         "learning_rate": _agreed(sections, "learning_rate", DEFAULT_RATE, whole=False),
     }
-    training: dict[str, object] = {**numbers, "patience": _patience(sections, int(numbers["epochs"])), "loss": _loss(sections)}
+    training: dict[str, object] = {**numbers, "patience": _patience(sections, int(numbers["epochs"])), **_loss(sections)}
     for section in sections:
         section.leave(_FITTING, _FIXED)
-        section.leave(("focal_gamma",), _REGRESSION)
         section.leave(
             ("data_split", "validation_split", "date_range", "start_date", "end_date", "fitness_metrics", "split_strategy"), _CAMPAIGN
         )
@@ -176,22 +173,20 @@ def _patience(sections: list[Section], epochs: int) -> int:
     return found[0]
 
 
-@dataclass(frozen=True)
-class _Loss:
-    ours: str
-    exact: bool
-
-
-_LOSSES: Mapping[str, _Loss] = {
-    "huber": _Loss("huber", True),
-    "mse": _Loss("mse", True),
-    **dict.fromkeys(("cross_entropy", "focal", "bce", "nll"), _Loss("huber", False)),
+_LOSSES: Mapping[str, str] = {
+    "huber": "huber",
+    "mse": "mse",
+    "focal": "focal",
+    **dict.fromkeys(("cross_entropy", "bce", "nll"), "cross_entropy"),
 }
+_CLASSES = "classes are down and up by the sign of the label, under one output whose tanh is the signal"
 
 
-def _loss(sections: list[Section]) -> str:
-    ours = "huber"
+def _loss(sections: list[Section]) -> dict[str, object]:
+    """Return the loss with what belongs to it."""
+    ours: dict[str, object] = {"loss": "huber"}
     for section in sections:
+        gamma = section.number("focal_gamma")
         for key in ("loss", "loss_function"):
             text = section.text(key)
             if text is None:
@@ -201,7 +196,8 @@ def _loss(sections: list[Section]) -> str:
                 section.report.refuse(
                     section.place(key), "unsupported", "no loss that can be carried", text, f"one of {', '.join(_LOSSES)}"
                 )
-            elif not loss.exact:
-                section.report.note(section.place(key), f"{text} becomes {loss.ours}: {_REGRESSION}")
-            ours = loss.ours if loss else ours
+                continue
+            if loss in ("cross_entropy", "focal"):
+                section.report.note(section.place(key), f"{text} becomes {loss}: {_CLASSES}")
+            ours = {"loss": loss} | ({"focal_gamma": gamma} if loss == "focal" and gamma is not None else {})
     return ours

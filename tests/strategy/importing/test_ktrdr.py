@@ -145,8 +145,15 @@ def test_triple_barriers_are_rescaled_and_sampling_and_weights_are_carried() -> 
         "weights": "uniqueness",
         "cusum": 1.0,  # twice KTRDR's multiplier
     }
-    assert result.document["training"] == {"epochs": 150, "batch_size": 128, "learning_rate": 0.0015, "patience": 18, "loss": "huber"}
-    assert "focal becomes huber" in notes_at(result, "training.loss")
+    assert result.document["training"] == {
+        "epochs": 150,
+        "batch_size": 128,
+        "learning_rate": 0.0015,
+        "patience": 18,
+        "loss": "focal",
+        "focal_gamma": 2.0,
+    }
+    assert "focal becomes focal" in notes_at(result, "training.loss")
 
 
 def test_barriers_in_ranges_become_volatilities_by_the_range_of_a_brownian_motion() -> None:
