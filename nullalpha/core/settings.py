@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from pydantic_settings.exceptions import SettingsError as UnreadableVariableError
 
@@ -15,6 +15,19 @@ from nullalpha.core.errors import SettingsError
 
 HOME_VARIABLE = "NULLALPHA_HOME"
 SETTINGS_FILE = "settings.toml"
+LEAST_RATE, MOST_RATE = -0.1, 0.5
+MOST_PERCENT = 50.0
+"""Rates beyond these are percent, or a slip."""
+
+
+def _fraction(rate: float) -> float:
+    if not LEAST_RATE <= rate <= MOST_RATE:
+        percent = f"; {rate:g} percent is {rate / 100:g}" if 1.0 <= abs(rate) <= MOST_PERCENT else ""
+        raise ValueError(f"a rate is a fraction a year between {LEAST_RATE:g} and {MOST_RATE:g}{percent}")
+    return rate
+
+
+YearlyRate = Annotated[float, AfterValidator(_fraction)]
 
 
 class _Section(BaseModel):
@@ -46,6 +59,32 @@ class ResearchSettings(_Section):
     q: float = Field(default=0.10, gt=0, lt=1)
     validation_from: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
     lockbox_from: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
+
+
+class MarketSettings(_Section):
+    """Rates of money, fractions a year (0.03 is three percent); part of the home's protocol, fixed for a campaign when it starts.
+
+    `risk_free` is what Sharpe ratios are in excess of, `cash_interest` what cash earns, `cash_debit` what borrowed cash costs: unless
+    it is said, what cash earns (0 where that is below 0); never less, which would pay for borrowing.
+    """
+
+    risk_free: YearlyRate = 0.0
+    cash_interest: YearlyRate = 0.0
+    cash_debit: YearlyRate | None = None
+
+    @model_validator(mode="after")
+    def _borrowing_does_not_pay(self) -> Self:
+        if self.cash_debit is not None and self.cash_debit < self.cash_interest:
+            raise ValueError(
+                f"cash_debit {self.cash_debit:g} is below cash_interest {self.cash_interest:g}, so that borrowed cash would earn; "
+                "raise it, or leave it out"
+            )
+        return self
+
+    @property
+    def debit(self) -> float:
+        """What borrowed cash costs."""
+        return max(self.cash_interest, 0.0) if self.cash_debit is None else self.cash_debit
 
 
 class YfinanceSettings(_Section):
@@ -110,6 +149,7 @@ class Settings(BaseSettings):
     device: str = Field(default="auto", pattern="^(auto|cpu|cuda|mps)$")
     model: ModelSettings = ModelSettings()
     research: ResearchSettings = ResearchSettings()
+    market: MarketSettings = MarketSettings()
     connect: ConnectSettings = ConnectSettings()
 
     toml_path: ClassVar[Path | None] = None

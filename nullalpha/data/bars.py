@@ -45,7 +45,7 @@ class Bars:
         time: (n_bars,) datetime64[ns], UTC: when a bar's values became known: its close, or its publication.
         open, high, low, close: (n_bars,) prices adjusted for splits and distributions (of a future, for rolls), > 0. Of an outside
             series all four are its value, of any sign.
-        volume: (n_bars,) NaN where the source has none.
+        volume: (n_bars,) as traded, in units of the price as traded; NaN where the source has none.
         spread: (n_bars,) quoted ask minus bid at the close, in price; NaN where not known. None: the source has no quotes.
         factor: (n_bars,) what prices as traded were multiplied by: price as traded = price / factor. None: nothing was adjusted.
         sessions: of intraday bars on a known calendar: their sessions.

@@ -11,11 +11,16 @@ Errors make a table unusable: it is not imported, unless the rows that have them
 | duplicate_time, disorder | error | a time occurs again, or is before the row above |
 | not_a_number, missing_price, non_positive_price, inconsistent_high, inconsistent_low | error | no price, or none that can be |
 | in_the_future | error | after the time of import |
+| negative_dividend, impossible_dividend, impossible_split | error | below 0, no less than the close before, not above 0 |
+| two_adjustments | error | a dividend or split beside an adjusted close or a factor |
+| split_in_prices, unstated_events | error | prices contain a split, or nothing says whether they contain the events |
+| event_apart | error | a dividend or split on a row that would be set apart |
 | negative_volume, negative_spread | error | the ask below the bid |
 | zero_volume, missing_volume | warning | none reported, while other bars have some |
 | missing_sessions, missing_bars, not_a_session, outside_calendar | warning | the exchange's calendar says otherwise, or nothing |
 | jump | warning | over 40 % close to close, or a third less: perhaps an unadjusted split |
 | stale_price | warning | the same close in 5 bars or more, of bars shorter than 12 minutes for an hour or more |
+| costs_need_volume, costs_need_spread | error | of an instrument: its costs cannot be charged on its bars (`lacking`) |
 
 Rows count from 0 after the header. Of one thing wrong with many rows the first 1,000 are told, and the last of these says how many more
 there are. Published values of an outside series may have any sign, jump and stay; only their times and that they are numbers is checked.
@@ -32,8 +37,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nullalpha.core.errors import Finding
+from nullalpha.data.bars import Bars, FloatArray, IntArray
+from nullalpha.data.corporate_events import check_events, event_factor
 from nullalpha.data.gaps import check_sessions
-from nullalpha.data.parse import PRICES, ParsedTable, parse_table
+from nullalpha.data.instruments import Costs
+from nullalpha.data.parse import PRICES, ParsedTable, iso, parse_table
 from nullalpha.data.problems import Problem, told
 from nullalpha.data.sources.series import BarTime
 
@@ -92,7 +100,9 @@ def check_table(table: ParsedTable, calendar: str | None, bar_time: BarTime = "c
     """Return what the values of an already read table show."""
     if table.kind == "published":
         return list(_order(table))
-    problems = [*_order(table), *_prices(table), *_amounts(table), *_jumps(table), *_stale(table)]
+    events = list(check_events(table))
+    adjusted = _adjusted_close(table, None if events else event_factor(table))
+    problems = [*_order(table), *_prices(table), *_amounts(table), *events, *_jumps(table, adjusted), *_stale(table)]
     return problems if calendar is None else [*problems, *check_sessions(table, calendar, bar_time)]
 
 
@@ -101,6 +111,23 @@ def check_future(table: ParsedTable, now: np.datetime64) -> Iterator[Problem]:
     later = np.flatnonzero(~np.isnat(table.time) & (table.time > now))
     if len(later):
         yield from _at(table, "in_the_future", later, lambda _: f"after the time of import, {str(now)[:19]}Z")
+
+
+def lacking(bars: Bars, costs: Costs) -> list[Finding]:
+    """Return what these costs need and the bars have not: volumes for impact and volume caps, quotes for quoted spreads.
+
+    A backtest with these costs refuses such bars. A row without a volume is named, the first of them; quotes may begin later than the bars.
+    """
+    found = []
+    asking = [f"{name} {value:g}" for name, value in (("impact", costs.impact), ("volume_cap", costs.volume_cap)) if value]
+    rows = np.flatnonzero(~(bars.volume >= 0.0)) if asking else np.empty(0, dtype=np.int64)
+    if len(rows):
+        text = f"costs {' and '.join(asking)} need volumes, and {len(rows):,} of {len(bars):,} bars have none, this the first"
+        found.append(Finding("costs_need_volume", int(rows[0]), iso(bars.time[rows[0]], daily=False), text))
+    if costs.spread == "quoted" and bars.spread is None:
+        text = "costs spread quoted needs quotes, and the bars have none: import a spread, or describe it as fixed"
+        found.append(Finding("costs_need_spread", None, None, text))
+    return found
 
 
 def _order(table: ParsedTable) -> Iterator[Problem]:
@@ -146,10 +173,14 @@ def _amounts(table: ParsedTable) -> Iterator[Problem]:
         yield from _where(table, "negative_spread", spread < 0, lambda at: f"spread {spread[at]:g}: the ask is below the bid")
 
 
-def _jumps(table: ParsedTable) -> Iterator[Problem]:
-    close = table.close if table.adj_close is None else table.adj_close
-    if table.factor is not None:
-        close = table.close * table.factor
+def _adjusted_close(table: ParsedTable, events: FloatArray | None) -> FloatArray:
+    if table.adj_close is not None:
+        return table.adj_close
+    factor = events if table.factor is None else table.factor
+    return table.close if factor is None else table.close * factor
+
+
+def _jumps(table: ParsedTable, close: FloatArray) -> Iterator[Problem]:
     usable = np.where(close > 0, close, np.nan)
     ratio = np.ones(len(usable))
     ratio[1:] = usable[1:] / usable[:-1]
@@ -179,9 +210,7 @@ def _where(table: ParsedTable, code: str, mask: BoolArray, message: Callable[[in
     yield from _at(table, code, places, lambda k: message(int(places[k])), severity)
 
 
-def _at(
-    table: ParsedTable, code: str, places: NDArray[np.int64], message: Callable[[int], str], severity: str = "error"
-) -> Iterator[Problem]:
+def _at(table: ParsedTable, code: str, places: IntArray, message: Callable[[int], str], severity: str = "error") -> Iterator[Problem]:
     """Yield the problem of the rows at some places, if there are any; `message` is asked for the number of the row among them."""
     if len(places):
         yield Problem(code, table.row[places], lambda k: (table.label(int(places[k])), message(k)), severity)

@@ -3,11 +3,11 @@
     EURUSD:
       kind: forex
       calendar: 24/5
-      costs: {half_spread_bps: 0.2}
+      costs: {spread: quoted, half_spread_bps: 0.2, swap_long: 0.011, swap_short: -0.006}
 
 What an entry leaves out is what `DEFAULTS` says of its kind or, where it stands over an instrument that is described elsewhere (a sample,
-a snapshot), what is said there. The file is read strictly: an unknown or doubled key, a wrong type or a value that cannot be is an error
-with its path.
+a snapshot), what is said there: bars keep what they were taken in with until somebody says otherwise. The file is read strictly: an
+unknown or doubled key, a wrong type or a value that cannot be is an error with its path.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from nullalpha.core.artifacts import write_durably
 from nullalpha.core.errors import HomeError, NotFoundError, SettingsError, StorageFullError, UsageError, nearest
 from nullalpha.data.calendars import require_calendar
 from nullalpha.data.instrument_kinds import DEFAULTS
-from nullalpha.data.instruments import DISTRIBUTIONS, KINDS, Costs, FillBasis, Instrument
+from nullalpha.data.instruments import COST_RANGES, DISTRIBUTIONS, KINDS, Costs, FillBasis, Instrument
 from nullalpha.data.plain_yaml import read_plain_yaml
 
 __all__ = ["DEFAULTS", "FIELDS", "InstrumentBook"]
@@ -40,8 +40,15 @@ HEADER = """\
 # calendar: a code of exchange_calendars (XNYS, XLON, CMES, 24/5, 24/7, ...)
 # fill_basis: open (an order decided at the close of bar t fills at the open of t+1) or close (at its close)
 # distributions: {distributions} (prices contain them; or they were paid and prices do not contain them)
-# costs, of one side: commission (fraction of notional), half_spread_bps, slippage_bps (basis points)
 # tick, lot: least step of price and of units, 0 for none. multiplier: currency a point of price and unit
+# costs:
+#   of one side: commission (fraction of notional), commission_per_unit (currency a share or contract), commission_minimum (currency a
+#     fill), half_spread_bps, slippage_bps (basis points of price)
+#   spread: fixed (half_spread_bps) or quoted (half of what the bars quote)
+#   volatility_slippage: slippage as a multiple of a bar's volatility. impact: Y in Y x volatility x sqrt(units / volume of the bar)
+#   volume_cap: largest share of a bar's volume that fills in it, 0 for no cap
+#   of holding, fractions of the notional a year: borrow (short positions), swap_long, swap_short (below 0 is received), funding (long
+#     positions pay it to short ones)
 #
 # What an entry leaves out is taken from its kind. `nullalpha data instruments` prints and edits this file; a change holds for
 # campaigns that begin after it. Comments other than these are not kept.
@@ -81,14 +88,18 @@ class InstrumentBook:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def instruments(self) -> list[Instrument]:
+    def instruments(self, held: Mapping[str, Instrument] | None = None) -> list[Instrument]:
         """Return all instruments that the file describes, by symbol.
 
+        Args:
+            held: what bars that are there were taken in as, by symbol; it completes their entries in place of their kind.
         Raises:
             SettingsError: if the file is broken, with the path of what is wrong and the nearest that is right.
             HomeError: if it cannot be read.
         """
-        return [self._instrument(symbol, entry) for symbol, entry in sorted(self._entries().items())]
+        known = held or {}
+        entries = sorted(self._entries().items())
+        return [self._over(known[name], entry) if name in known else self._instrument(name, entry) for name, entry in entries]
 
     def get(self, symbol: str) -> Instrument:
         """Return what the file says of an instrument, completed by its kind.
@@ -212,7 +223,7 @@ class InstrumentBook:
             raise self._broken(where, f"{name} is {read!r}", read, f"use {near or ', '.join(_WORDS[name])}")
         return read
 
-    def _costs(self, where: str, value: object) -> dict[str, float]:
+    def _costs(self, where: str, value: object) -> dict[str, float | str]:
         if not isinstance(value, dict):
             raise self._broken(where, "costs are a mapping", value, "e.g. {commission: 0.0001, half_spread_bps: 1, slippage_bps: 1}")
         unknown = next((name for name in value if name not in _COSTS), None)
@@ -224,7 +235,7 @@ class InstrumentBook:
                 unknown,
                 f"did you mean {near}?" if near else f"use {', '.join(_COSTS)}",
             )
-        return {name: float(self._scalar(f"{where}.{name}", cost, float)) for name, cost in value.items()}
+        return {name: self._scalar(f"{where}.{name}", cost, _cost_type(name)) for name, cost in value.items()}
 
     def _scalar(self, where: str, value: object, kind: type) -> Any:
         if not isinstance(value, str):
@@ -288,6 +299,10 @@ class InstrumentBook:
             ) from error
 
 
+def _cost_type(name: str) -> type:
+    return float if name in COST_RANGES else str
+
+
 def _plain(value: object) -> object:
     """Return a value as the file would hold it."""
     if isinstance(value, Costs):
@@ -309,5 +324,5 @@ def _text(entries: Mapping[str, Entry]) -> str:
     return header + body
 
 
-def _ordered_costs(costs: Mapping[str, float]) -> dict[str, float]:
+def _ordered_costs(costs: Mapping[str, float | str]) -> dict[str, float | str]:
     return {name: costs[name] for name in _COSTS if name in costs}

@@ -13,6 +13,7 @@ import pyarrow as pa
 from nullalpha.core.errors import DataError, Finding
 from nullalpha.data.bars import Bars, IntArray, TimeArray
 from nullalpha.data.check import check_future, check_table, judged_by
+from nullalpha.data.corporate_events import event_rows
 from nullalpha.data.parse import ParsedTable, parse_table
 from nullalpha.data.problems import Problem, has_errors, of_findings, told, within, wrong_rows
 from nullalpha.data.silver import build_bars
@@ -46,7 +47,8 @@ def take(raw: RawSeries, *, quarantine: bool = False, now: datetime | None = Non
         quarantine: whether rows with errors are set apart and the others taken, instead of refusing them all.
         now: the present, beyond which no row may lie, unless it was made by a recipe; None leaves that unchecked.
     Raises:
-        DataError: if a row has an error and nothing is to be set apart, if the table as a whole has one, or if no row is left.
+        DataError: if a row has an error and nothing is to be set apart, or if with `quarantine` the table as a whole has one, no row is
+            left, or a row to be set apart has a dividend or split, which the prices before it need.
     """
     if not quarantine:
         whole, findings = checked(raw, now)
@@ -57,6 +59,10 @@ def take(raw: RawSeries, *, quarantine: bool = False, now: datetime | None = Non
     good, wrong = _parted(raw, table, problems, now)
     if not len(good):
         raise _refusal(raw, _judged(raw, table, problems, now))
+    lost = np.flatnonzero(event_rows(table) & ~np.isin(table.row, good.row))
+    if len(lost):
+        text = "a dividend or split on a row with errors: set apart, it would leave prices before it unadjusted"
+        raise _refusal(raw, [*wrong, Problem("event_apart", table.row[lost], lambda k: (table.label(int(lost[k])), text))])
     kept = [part for problem in problems if problem.severity != "error" and len((part := within(problem, good.row)).rows)]
     remaining = _judged(raw, good, kept, now)
     if has_errors(remaining):

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from nullalpha.data.bars import FloatArray, IntArray, TimeArray
 from nullalpha.data.cells import text_of, trimmed
 from nullalpha.data.problems import Problem, table_problem
+from nullalpha.data.sources.columns import YAHOO_EVENTS
 from nullalpha.data.timeframes import TableKind, bar_duration, table_kind
 from nullalpha.data.times import read_times
 
@@ -26,7 +27,9 @@ PRICES = ("open", "high", "low", "close")
 REQUIRED = ("time", *PRICES)
 VALUE = "value"
 _ADJUSTMENTS = ("adj_close", "factor")
-_MAY_MISS_CELLS = ("volume", "spread")
+_EVENTS = {"dividend": 0.0, "split": 1.0}
+"""Columns of events, and what an empty cell means."""
+_MAY_MISS_CELLS = ("volume", "spread", *_EVENTS, *YAHOO_EVENTS.values())
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"
 
 BoolArray = NDArray[np.bool_]
@@ -46,6 +49,8 @@ class ParsedTable:
         adj_close, factor: the same, or None where the table has no such column.
         spread: (n_rows,) NaN where missing, or None where the table has no such column.
         volume: (n_rows,) NaN where missing.
+        dividend, split: (n_rows,) 0 and 1 where there is none, NaN where unreadable; both None where the table has neither column.
+        events_are_stated: whether all stand in columns of our names, which go with prices as traded; not Yahoo's, whose may be in prices.
     """
 
     kind: TableKind
@@ -60,6 +65,9 @@ class ParsedTable:
     factor: FloatArray | None
     spread: FloatArray | None
     volume: FloatArray
+    dividend: FloatArray | None = None
+    split: FloatArray | None = None
+    events_are_stated: bool = True
 
     def __len__(self) -> int:
         return len(self.time)
@@ -111,6 +119,8 @@ def parse_table(frame: pd.DataFrame, timeframe: str, tz: str | None = None) -> t
             columns[name], found = _numbers(frame[name], name, time, daily)
             problems += found
     prices = {name: columns[column] for name, column in price_names.items()}
+    events, stated, found = _events(frame if kind != "published" else frame[[]], time, daily)
+    problems += found
     table = ParsedTable(
         kind,
         None if kind == "published" else bar_duration(timeframe),
@@ -121,6 +131,9 @@ def parse_table(frame: pd.DataFrame, timeframe: str, tz: str | None = None) -> t
         factor=_used(columns.get("factor")),
         spread=_used(columns.get("spread")),
         volume=columns.get("volume", np.full(len(time), np.nan)),
+        dividend=events.get("dividend"),
+        split=events.get("split"),
+        events_are_stated=stated,
     )
     return table, problems
 
@@ -130,6 +143,29 @@ def _price_columns(frame: pd.DataFrame, kind: TableKind) -> dict[str, str]:
     if kind != "published":
         return {name: name for name in PRICES}
     return dict.fromkeys(PRICES, "close" if "close" in frame.columns and VALUE not in frame.columns else VALUE)
+
+
+def _events(frame: pd.DataFrame, time: TimeArray, daily: bool) -> tuple[dict[str, FloatArray], bool, list[Problem]]:
+    """Return the columns of events, both or none, whether all of them stand in columns of our names, and what cannot be read."""
+    columns: dict[str, FloatArray] = {}
+    problems: list[Problem] = []
+    stated = True
+    for ours, none in _EVENTS.items():
+        name = next((name for name in (ours, YAHOO_EVENTS[ours]) if name in frame.columns), None)
+        if name is not None:
+            columns[ours], found = _event_column(frame[name], ours, name, time, daily)
+            problems += found
+            stated = stated and (name == ours or bool((columns[ours] == none).all()))
+    return {name: columns.get(name, np.full(len(time), none)) for name, none in _EVENTS.items()} if columns else {}, stated, problems
+
+
+def _event_column(column: pd.Series, ours: str, name: str, time: TimeArray, daily: bool) -> tuple[FloatArray, list[Problem]]:
+    """Return a column's events; an empty cell, and a split into 0 units as Yahoo writes none, is no event."""
+    values, problems = _numbers(column, name, time, daily)
+    nothing = np.isnan(values) | ((values == 0.0) & (ours == "split"))
+    for problem in problems:
+        nothing[problem.rows] = False
+    return np.where(nothing, _EVENTS[ours], values), problems
 
 
 def _of_the_table(frame: pd.DataFrame, required: tuple[str, ...]) -> list[Problem]:

@@ -7,6 +7,7 @@ import numpy as np
 from nullalpha.core.errors import DataError
 from nullalpha.data.bars import Bars, FloatArray, SessionTable, TimeArray
 from nullalpha.data.calendars import session_closes
+from nullalpha.data.corporate_events import event_factor
 from nullalpha.data.gaps import place_in_sessions, stamped
 from nullalpha.data.instruments import Instrument
 from nullalpha.data.parse import ParsedTable
@@ -16,10 +17,10 @@ from nullalpha.data.sources.series import BarTime
 def build_bars(table: ParsedTable, instrument: Instrument, timeframe: str, bar_time: BarTime) -> Bars:
     """Return the bars of a table that was checked and has no errors.
 
-    Open, high, low, close and spread are multiplied by the table's factor, or by adj_close / close where it has an adjusted close; what
-    they were multiplied by is kept, so that price as traded = price / factor. A high below its bar's other prices by no more than the
-    check's tolerance is raised to them, a low lowered, so low <= open, close <= high holds exactly. Volume stays as received. The values
-    of an outside series stay as they are.
+    Open, high, low, close and spread are multiplied by the table's factor, by adj_close / close where it has an adjusted close, or by what
+    its dividends and splits make; what they were multiplied by is kept, so that price as traded = price / factor. A high below its bar's
+    other prices by no more than the check's tolerance is raised to them, a low lowered, so low <= open, close <= high holds exactly.
+    Volume stays as received: as traded, units of the price as traded. The values of an outside series stay as they are.
 
     A daily bar's time is its session's close; an intraday bar's is its own close (the open plus the timeframe where the source stamps
     opens), no later than the close of its session where no bar lies outside sessions; a published value's is its publication.
@@ -53,7 +54,7 @@ def build_bars(table: ParsedTable, instrument: Instrument, timeframe: str, bar_t
 
 def _factor(table: ParsedTable) -> FloatArray | None:
     """Return what prices are multiplied by; None where it is one everywhere."""
-    factor = table.factor if table.adj_close is None else table.adj_close / table.close
+    factor = table.adj_close / table.close if table.adj_close is not None else event_factor(table) if table.factor is None else table.factor
     return None if factor is None or (factor == 1.0).all() else factor
 
 

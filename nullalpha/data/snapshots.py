@@ -14,6 +14,7 @@ from nullalpha.data.instruments import Costs, Instrument
 from nullalpha.data.slices import hash_bars
 
 _SINCE_THE_FIRST = ("kind", "tick", "lot", "multiplier", "distributions")
+_FIRST_COSTS = ("commission", "half_spread_bps", "slippage_bps")
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,12 @@ def snapshot_id(bars: Bars, instrument: Instrument) -> str:
 
 def _declared(instrument: Instrument) -> dict[str, Any]:
     """Return the description to hash. Fields that the first snapshots had not are named only where they say something."""
-    plain = {field.name: field.default for field in fields(Instrument) if field.default is not MISSING}
-    return {name: value for name, value in asdict(instrument).items() if name not in _SINCE_THE_FIRST or value != plain[name]}
+    plain, plain_costs = (
+        {field.name: field.default for field in fields(kind) if field.default is not MISSING} for kind in (Instrument, Costs)
+    )
+    told = asdict(instrument)
+    told["costs"] = {name: value for name, value in told["costs"].items() if name in _FIRST_COSTS or value != plain_costs[name]}
+    return {name: value for name, value in told.items() if name not in _SINCE_THE_FIRST or value != plain[name]}
 
 
 def parse_snapshot(text: str) -> Snapshot:

@@ -32,7 +32,7 @@ class SnapshotRecord(BaseModel):
     currency: str
     fill_basis: str
     sessions_per_year: int
-    costs: dict[str, float]
+    costs: dict[str, float | str]
     survivorship: bool
     source: str
     kind: str
@@ -118,12 +118,14 @@ def data_check(
     calendar: str | None = None,
     tz: Annotated[str | None, Field(description="of a file: the zone of times that carry none, e.g. America/New_York")] = None,
     bar_time: Annotated[BarTime, Field(description="of a file: what an intraday time is")] = "close",
-    columns: Annotated[dict[str, str] | None, Field(description="of a file: our column to the file's, e.g. close to Last")] = None,
+    columns: Annotated[
+        dict[str, str] | None, Field(description="of a file: our column to the file's, e.g. close to Last; to nothing for none")
+    ] = None,
 ) -> DataCheck:
     """Check bars row by row: a catalogued instrument by its symbol, or a CSV or parquet file by its path.
 
     Finds duplicates, disorder, inconsistent or impossible prices, gaps against the exchange's calendar (of a file: XNYS by default), jumps
-    and stale prices.
+    and stale prices; of an instrument also what its costs need and its bars lack (volumes, quotes), without which no backtest runs.
     """
     from nullalpha.data.intake import checked  # noqa: PLC0415  (pandas is loaded only where bars are read)
     from nullalpha.data.sources.registry import FILE_READERS  # noqa: PLC0415
@@ -134,8 +136,9 @@ def data_check(
         if "/" in target or Path(target).suffix.lower() in (".csv", ".gz", ".parquet", ".pq"):
             raise
         snapshot = standing(desk, target, timeframe)
-        found: Sequence[Finding] = [finding for finding in snapshot.findings if _may_see(desk, finding)]
-        return _checked(target, snapshot.n_bars, found, withheld=len(snapshot.findings) - len(found))
+        all_found = [*_lacking(desk, snapshot), *snapshot.findings]
+        found: Sequence[Finding] = [finding for finding in all_found if _may_see(desk, finding)]
+        return _checked(target, snapshot.n_bars, found, withheld=len(all_found) - len(found))
     raw = FILE_READERS[format_of(path)](path, _nameless(path, timeframe, calendar), timeframe or DAILY, bar_time, columns=columns, tz=tz)
     try:
         _, found = checked(raw)
@@ -144,6 +147,15 @@ def data_check(
             raise
         found = error.findings
     return _checked(target, len(raw.frame), found)
+
+
+def _lacking(desk: Desk, snapshot: Snapshot) -> list[Finding]:
+    """Return what the instrument's costs need of its bars and these have not."""
+    from nullalpha.data.check import lacking  # noqa: PLC0415
+
+    costs = snapshot.instrument.costs
+    needs = costs.impact or costs.volume_cap or costs.spread == "quoted"
+    return lacking(desk.catalogue.read(snapshot), costs) if needs else []
 
 
 def format_of(path: Path) -> str:
@@ -165,7 +177,7 @@ def _checked(target: str, n_bars: int, findings: Sequence[Finding], withheld: in
     return DataCheck(target=target, ok=clean, n_bars=n_bars, findings=records, withheld=withheld)
 
 
-def file_under_root(desk: Desk, target: str) -> Path:
+def file_under_root(desk: Desk, target: str, argument: str = "target") -> Path:
     """Return the path of a file that this actor may read.
 
     Raises:
@@ -176,12 +188,12 @@ def file_under_root(desk: Desk, target: str) -> Path:
         path = (desk.path_root / target).resolve()
         there = path.is_file()
     except (OSError, ValueError) as error:  # too long for a name, or with a null character
-        raise NotFoundError("there is no such file", path="target", value=target) from error
+        raise NotFoundError("there is no such file", path=argument, value=target) from error
     own = not desk.person and path.is_relative_to((desk.home / "data").resolve())  # the catalogue's files hold the sealed zones too
     if own or not path.is_relative_to(desk.path_root.resolve()):
-        raise RefusedError(f"{target} lies outside {desk.path_root}", path="target", value=target, suggestion="name a file under it")
+        raise RefusedError(f"{target} lies outside {desk.path_root}", path=argument, value=target, suggestion="name a file under it")
     if not there:
-        raise NotFoundError(f"there is no file {target}", path="target", value=target)
+        raise NotFoundError(f"there is no file {target}", path=argument, value=target)
     return path
 
 

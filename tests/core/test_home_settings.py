@@ -59,6 +59,11 @@ def test_one_homes_file_is_not_anothers(settled: Path, tmp_path: Path) -> None:
         ("device = 'gpu'", "device"),
         ("[research]\nq = 1.5", "research.q"),
         ("[research]\nlockbox_from = 'soon'", "research.lockbox_from"),
+        ("[market]\nrisk_fre = 0.02", "market.risk_fre"),
+        ("[market]\nrisk_free = 'much'", "market.risk_free"),
+        ("[market]\ncash_interest = nan", "market.cash_interest"),
+        ("[market]\ncash_debit = -0.2", "market.cash_debit"),
+        ("[market]\ncash_interest = 0.03\ncash_debit = 0.01", "market"),
         ("[connect.freed]\nbase_url = 'x'", "connect.freed"),
         ("[connect.fred]\nkey = 'secret'", "connect.fred.key"),
         ("[connect.fred]\nlag_days = -1", "connect.fred.lag_days"),
@@ -73,6 +78,25 @@ def test_a_wrong_key_or_value_is_named_with_its_place(tmp_path: Path, text: str,
         load_settings(tmp_path)
     assert caught.value.path == path
     assert str(tmp_path / "settings.toml") in str(caught.value.suggestion)
+
+
+def test_a_rate_in_percent_is_refused_with_the_fraction_that_it_is(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text("[market]\nrisk_free = 4\n")
+    with pytest.raises(SettingsError, match=r"market\.risk_free is 4: .* between -0\.1 and 0\.5; 4 percent is 0\.04"):
+        load_settings(tmp_path)
+
+
+def test_borrowed_cash_costs_what_cash_earns_unless_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings(tmp_path).market.debit == 0.0
+    monkeypatch.setenv("NULLALPHA_MARKET__CASH_INTEREST", "0.03")
+    monkeypatch.setenv("NULLALPHA_MARKET__RISK_FREE", "0.02")
+    market = load_settings(tmp_path).market
+    assert (market.risk_free, market.cash_interest, market.debit) == (0.02, 0.03, 0.03)
+    monkeypatch.setenv("NULLALPHA_MARKET__CASH_DEBIT", "0.06")
+    assert load_settings(tmp_path).market.debit == 0.06
+    monkeypatch.setenv("NULLALPHA_MARKET__CASH_INTEREST", "-0.005")
+    monkeypatch.delenv("NULLALPHA_MARKET__CASH_DEBIT")
+    assert load_settings(tmp_path).market.debit == 0.0
 
 
 def test_services_are_told_what_the_connect_section_says_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

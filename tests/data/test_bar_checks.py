@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 
 from nullalpha.core.errors import DataError
+from nullalpha.data.bars import Bars
 from nullalpha.data.catalogue import Catalogue
-from nullalpha.data.check import check_frame
+from nullalpha.data.check import check_frame, lacking
 from nullalpha.data.instruments import Costs, Instrument
 from nullalpha.data.sources.series import RawSeries
+from nullalpha.engines.backtest.execution import priced
 
 Damage = Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -304,3 +306,42 @@ def test_the_rows_that_most_are_unlike_are_the_odd_ones() -> None:
     frame = pd.DataFrame({"time": days, **{name: [10.0] * 3 for name in ("open", "high", "low", "close")}})
     found = check_frame(frame, None, "1d")
     assert [(f.code, f.row) for f in found] == [("mixed_time_zones", 0)]
+
+
+def built(volume: list[float], spread: list[float] | None = None) -> Bars:
+    close = np.full(len(volume), 10.0)
+    time = np.datetime64("2024-01-02T21:00", "ns") + np.arange(len(volume)) * np.timedelta64(1, "D")
+    quoted = None if spread is None else np.array(spread)
+    return Bars("ACME", "1d", time, close, close, close, close, np.array(volume), quoted)
+
+
+@pytest.mark.parametrize(
+    ("costs", "bars", "expected"),
+    [
+        ({}, built([math.nan, math.nan]), []),
+        ({"volume_cap": 0.05}, built([1.0, 0.0]), []),
+        ({"volume_cap": 0.05}, built([1.0, math.nan, math.nan]), [("costs_need_volume", 1)]),
+        ({"impact": 0.7}, built([math.nan, 1.0]), [("costs_need_volume", 0)]),
+        ({"spread": "quoted"}, built([1.0, 1.0], [math.nan, 0.02]), []),
+        ({"spread": "quoted"}, built([1.0, 1.0]), [("costs_need_spread", None)]),
+        ({"spread": "quoted", "impact": 0.7}, built([math.nan]), [("costs_need_volume", 0), ("costs_need_spread", None)]),
+    ],
+)
+def test_what_costs_need_and_bars_lack_is_named_and_is_what_a_backtest_refuses(
+    costs: dict[str, float | str], bars: Bars, expected: list[tuple[str, int | None]]
+) -> None:
+    described = Costs(0.0, 1.0, 1.0, **costs)  # type: ignore[arg-type]
+    found = lacking(bars, described)
+    assert [(finding.code, finding.row) for finding in found] == expected
+    assert all(finding.severity == "error" for finding in found)
+    if expected:
+        with pytest.raises(DataError):
+            priced(bars, described, "open")
+    else:
+        priced(bars, described, "open")
+
+
+def test_of_volumes_that_costs_need_it_is_said_how_many_are_missing() -> None:
+    (finding,) = lacking(built([1.0, math.nan, math.nan]), Costs(0.0, 1.0, 1.0, impact=0.7, volume_cap=0.05))
+    assert finding.message == "costs impact 0.7 and volume_cap 0.05 need volumes, and 2 of 3 bars have none, this the first"
+    assert finding.time == "2024-01-03T21:00:00Z"

@@ -62,6 +62,61 @@ def test_a_description_that_says_no_more_than_the_first_ones_has_their_id(sample
     )
 
 
+AS_ONCE_STORED = {
+    "id": "985958b9dbf5587534503e6896a4875171065b3675f2cca90c0018389500f567",
+    "instrument": {
+        "symbol": "ACME",
+        "name": "Acme Corp",
+        "calendar": "XNYS",
+        "currency": "USD",
+        "fill_basis": "open",
+        "sessions_per_year": 252,
+        "costs": {"commission": 0.0001, "half_spread_bps": 1.0, "slippage_bps": 1.0},
+        "source": "csv",
+        "survivorship": False,
+        "kind": "equity",
+        "tick": 0.0,
+        "lot": 0.0,
+        "multiplier": 1.0,
+        "distributions": "none",
+    },
+    "timeframe": "1d",
+    "first": "2024-01-02T21:00:00Z",
+    "last": "2024-01-09T21:00:00Z",
+    "n_bars": 6,
+    "source": "acme.csv",
+    "bronze": "5cd04c8d81dd13b267af96ac192677f5be80284834fd66c0189c98ebda2211a3",
+    "findings": [],
+    "created": "2026-01-01T00:00:00.000000+00:00",
+    "derived_from": None,
+    "n_quarantined": 0,
+}
+"""A description as it was stored when costs were commission, half_spread_bps and slippage_bps."""
+
+
+def test_a_snapshot_of_before_holding_had_a_cost_still_verifies_and_keeps_what_was_recorded(catalogue: Catalogue, raw: RawSeries) -> None:
+    told = AS_ONCE_STORED["id"]
+    assert catalogue.ingest(raw).id == told
+    description = catalogue.root / "silver" / str(told) / "snapshot.json"
+    description.write_text(json.dumps(AS_ONCE_STORED, indent=1))
+    snapshot = catalogue.get(str(told))
+    assert snapshot.instrument == raw.instrument
+    assert (snapshot.instrument.costs.borrow, snapshot.instrument.costs.spread) == (0.0, "fixed")
+    assert len(catalogue.read(snapshot)) == 6
+    assert catalogue.stand(snapshot).id == told
+    assert catalogue.ingest(raw).id == told
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("commission_per_unit", 0.005), ("spread", "quoted"), ("volume_cap", 0.05), ("borrow", 0.01), ("swap_short", -0.01), ("funding", 0.1)],
+)
+def test_a_cost_that_says_something_makes_another_id(catalogue: Catalogue, raw: RawSeries, name: str, value: object) -> None:
+    bars = catalogue.read(catalogue.ingest(raw))
+    other = replace(raw.instrument, costs=replace(raw.instrument.costs, **{name: value}))
+    assert snapshot_id(bars, other) != snapshot_id(bars, raw.instrument)
+
+
 def test_sample_bars_hold_prices_in_order_and_ascending_times(samples: Catalogue) -> None:
     bars = samples.read(samples.latest("SPX", "1d"))
     assert (np.diff(bars.time) > np.timedelta64(0, "ns")).all()

@@ -43,7 +43,7 @@ def test_columns_are_taken_from_where_the_user_says(tmp_path: Path, acme: Instru
         ({"close": "Lats"}, DataError, "did you mean Last?"),
         ({"close": "zzz"}, DataError, "there are: Timestamp, Open, High, Low, Close, Last, Vol."),
         ({"clsoe": "Last"}, UsageError, "did you mean close?"),
-        ({"qqqq": "Last"}, UsageError, "use time, open, high, low, close, value, volume, adj_close, factor, spread"),
+        ({"qqqq": "Last"}, UsageError, "use time, open, high, low, close, value, volume, adj_close, factor, spread, dividend, split"),
     ],
 )
 def test_a_column_that_is_not_there_is_refused_with_the_nearest(

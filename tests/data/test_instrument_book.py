@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from nullalpha.core.errors import HomeError, NotFoundError, SettingsError, UsageError
 from nullalpha.data.instrument_book import DEFAULTS, MOST_BYTES, InstrumentBook
-from nullalpha.data.instruments import DISTRIBUTIONS, KINDS, Costs, Instrument
+from nullalpha.data.instruments import COST_RANGES, DISTRIBUTIONS, KINDS, SPREADS, Costs, Instrument
 from nullalpha.data.sources.arch_samples import SPX
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "home" / "instruments.yaml"
 WRITTEN = """\
 EURUSD:
   kind: forex
@@ -81,6 +82,62 @@ def test_what_the_book_says_goes_over_what_an_instrument_says_of_itself(book: In
     assert book.describe(replace(SPX, symbol="NDX")) == replace(SPX, symbol="NDX")
 
 
+FULL = """\
+ES:
+  kind: future
+  tick: 0.25
+  lot: 1.0
+  multiplier: 50.0
+  costs:
+    commission: 0.0
+    half_spread_bps: 0.0
+    slippage_bps: 0.3
+    commission_per_unit: 2.1
+    commission_minimum: 2.1
+    spread: quoted
+    volatility_slippage: 0.02
+    impact: 0.7
+    volume_cap: 0.05
+    borrow: 0.0
+    swap_long: 0.011
+    swap_short: -0.006
+    funding: 0.1
+"""
+
+
+def test_every_cost_can_be_described_and_is_written_as_it_was_read(book: InstrumentBook) -> None:
+    future = given_text(book, FULL).get("ES")
+    assert future.costs == Costs(0.0, 0.0, 0.3, 2.1, 2.1, "quoted", 0.02, 0.7, 0.05, 0.0, 0.011, -0.006, 0.1)
+    assert (future.tick, future.lot, future.multiplier) == (0.25, 1.0, 50.0)
+    book.set("ES", costs={"funding": 0.1})
+    text = book.path.read_text()
+    assert text[text.index("ES:") :] == FULL
+    assert all(name in text[: text.index("ES:")] for name in COST_RANGES)
+
+
+def test_the_examples_describe_a_share_a_future_and_a_currency_pair_in_full() -> None:
+    share, future, euro = InstrumentBook(EXAMPLE).instruments()
+    assert (share.symbol, share.kind, share.tick, share.lot, share.distributions) == ("ACME", "equity", 0.01, 1.0, "adjusted")
+    assert share.costs == Costs(0.0, 0.5, 0.5, 0.005, 1.0, impact=0.7, volume_cap=0.05, borrow=0.0025)
+    assert (future.symbol, future.kind, future.tick, future.lot, future.multiplier) == ("ES", "future", 0.25, 1.0, 50.0)
+    assert future.costs == Costs(0.0, 0.25, 0.1, 2.1)
+    assert (euro.symbol, euro.kind, euro.calendar, euro.lot) == ("EURUSD", "forex", "24/5", 1000.0)
+    assert euro.costs == Costs(0.00002, 0.3, 0.1, spread="quoted", swap_long=0.016, swap_short=-0.008)
+
+
+def test_bars_that_are_there_complete_an_entry_in_place_of_its_kind(book: InstrumentBook) -> None:
+    given_text(book, "SPX: {costs: {slippage_bps: 3}}\nACME: {name: Acme}\n")
+    acme, spx = book.instruments({"SPX": SPX})
+    assert spx == replace(SPX, costs=replace(SPX.costs, slippage_bps=3.0))
+    assert acme == replace(DEFAULTS["equity"], symbol="ACME", name="Acme")
+
+
+def test_what_holding_costs_is_said_of_the_kinds_of_which_it_is_known() -> None:
+    assert {kind for kind, one in DEFAULTS.items() if one.costs.borrow} == {"equity", "etf"}
+    assert {kind for kind, one in DEFAULTS.items() if one.costs.swap_long or one.costs.swap_short} == {"cfd"}
+    assert not any(one.costs.funding or one.costs.impact or one.costs.volume_cap for one in DEFAULTS.values())
+
+
 def test_a_field_can_be_taken_out_again(book: InstrumentBook) -> None:
     book.set("ES", kind="future", multiplier=50.0, tick=0.25)
     assert book.get("ES").multiplier == 50.0
@@ -111,7 +168,11 @@ def test_a_whole_instrument_is_kept_as_it_is(book: InstrumentBook) -> None:
         ),
         ("SPX: {calendar: XNYSE}", "instruments.SPX.calendar", "did you mean XNYS?"),
         ("SPX: {survivorship: maybe}", "instruments.SPX.survivorship", None),
-        ("SPX: {costs: {commission: 5}}", "instruments.SPX.costs.commission", None),
+        ("SPX: {costs: {commission: 5}}", "instruments.SPX.costs.commission", "a fraction of notional (0.0001 is one basis point)"),
+        ("SPX: {costs: {borow: 0.01}}", "instruments.SPX.costs.borow", "did you mean borrow?"),
+        ("SPX: {costs: {borrow: 25}}", "instruments.SPX.costs.borrow", "a fraction of the notional a year (0.01 is one percent)"),
+        ("SPX: {costs: {spread: quote}}", "instruments.SPX.costs.spread", "use quoted"),
+        ("SPX: {costs: {volume_cap: much}}", "instruments.SPX.costs.volume_cap", None),
         ("SPX: {name: [a, b]}", "instruments.SPX.name", "a single value"),
         ("SPX: [kind, equity]", "instruments.SPX", "e.g. kind: equity"),
         ("spx: {kind: equity}", "instruments.spx.symbol", "use up to 20 of A-Z, 0-9 and . ^ = _ -, e.g. MYFUND"),
@@ -197,7 +258,9 @@ INSTRUMENTS = st.builds(
     currency=st.sampled_from(["USD", "EUR", "NO"]),
     fill_basis=st.sampled_from(["open", "close"]),
     sessions_per_year=st.integers(1, 366),
-    costs=st.builds(Costs, st.floats(0, 0.2), st.floats(0, 1000), st.floats(0, 1000)),
+    costs=st.builds(
+        Costs, spread=st.sampled_from(SPREADS), **{name: st.floats(least, most) for name, (least, most) in COST_RANGES.items()}
+    ),
     source=st.sampled_from(["csv", "lean", "1e5", "true", "~"]),
     survivorship=st.booleans(),
     kind=st.sampled_from(KINDS),

@@ -16,6 +16,7 @@ from nullalpha.data.catalogue import Catalogue
 from nullalpha.data.instruments import Costs
 from nullalpha.data.synthetic import KINDS, SyntheticMarket, Venue, synthesise
 from nullalpha.data.synthetic.garch import GarchFit, fit_garch, simulate_garch
+from nullalpha.engines.backtest.execution import priced
 from nullalpha.engines.backtest.run import run_backtest
 
 PLANTED = ("momentum", "mean_reversion", "volatility_conditional", "cross_timeframe")
@@ -131,7 +132,7 @@ def test_the_labs_backtest_of_the_oracles_positions_earns_the_realised_sharpe(fi
     made = market("volatility_conditional", 5, 2500, venue, sharpe=1.5)
     position, truth = made.truth.position, made.truth
     assert position is not None
-    account = run_backtest(made.bars, position, costs=venue.costs, fill_basis=venue.fill_basis)
+    account = run_backtest(made.bars, position, priced(made.bars, venue.costs, venue.fill_basis))
     growth = account.equity[1:] / account.equity[:-1] - 1
     earned = growth[truth.warmup_bars + 1 : -1]
     assert earned.mean() / earned.std() * np.sqrt(252) == pytest.approx(truth.realised_sharpe, abs=0.02)

@@ -10,8 +10,8 @@ from nullalpha.data.connect.received import Facts
 from nullalpha.data.instruments import Costs, Distributions, Instrument, Kind
 
 COSTS: dict[Kind, Costs] = {
-    "equity": Costs(commission=0.0001, half_spread_bps=2.0, slippage_bps=2.0),
-    "etf": Costs(commission=0.0001, half_spread_bps=1.0, slippage_bps=1.0),
+    "equity": Costs(commission=0.0001, half_spread_bps=2.0, slippage_bps=2.0, borrow=0.005),
+    "etf": Costs(commission=0.0001, half_spread_bps=1.0, slippage_bps=1.0, borrow=0.005),
     "index": Costs(commission=0.00005, half_spread_bps=0.5, slippage_bps=1.0),
     "future": Costs(commission=0.00005, half_spread_bps=1.0, slippage_bps=1.0),
     "forex": Costs(commission=0.00003, half_spread_bps=1.0, slippage_bps=0.5),

@@ -28,9 +28,12 @@ class RawSeries:
     | time | when: see `nullalpha.data.times`; dates of sessions in a daily table, times of publication in a published one |
     | open, high, low, close | prices as traded |
     | value | of a published table, in place of the four prices; any sign |
-    | volume | optional; a cell may be missing |
+    | volume | optional: units traded, as traded; a cell may be missing |
     | adj_close | optional: close adjusted for splits and distributions |
     | factor | optional, instead of adj_close: adjusted price = price * factor |
+    | dividend | optional, of prices as traded: currency that a unit paid, on its ex-date's row; a cell may be missing |
+    | split | optional, of prices as traded: units that one unit became before this row's bar; 1, 0 or missing for none |
+    | dividends, stock_splits | Yahoo's names of these two, read where there is neither ours nor an adjusted close |
     | spread | optional: quoted ask minus bid at the close, in price as traded; a cell may be missing |
 
     Other columns are left alone.

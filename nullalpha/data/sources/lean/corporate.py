@@ -3,7 +3,7 @@
 A map file's row `date,ticker` says that the security traded as `ticker` up to and on that date; the first row's date is its first day, the
 last's the day it was delisted or far in the future. A factor file's row `date,price factor,split factor[,reference price]` holds up to
 and on its date, from the date after the row before; after the last row both are 1. Adjusted price = price * price factor * split factor
-(distributions and splits); volumes are divided by the split factor, so that they count today's shares.
+(distributions and splits).
 
 Source: github.com/QuantConnect/Lean, Common/Data/Auxiliary (MapFile, CorporateFactorProvider, CorporateFactorRow).
 """
@@ -55,11 +55,11 @@ class Factors:
     usable_from: np.datetime64
     original: tuple[str, bytes]
 
-    def at(self, days: TimeArray) -> tuple[FloatArray, FloatArray]:
-        """Return (n,) what prices and what split counts are multiplied by on (n,) days."""
+    def at(self, days: TimeArray) -> FloatArray:
+        """Return (n,) what prices are multiplied by on (n,) days."""
         place = np.searchsorted(self.date, days.astype("datetime64[D]"), side="left")
-        price, split = np.append(self.price, 1.0)[place], np.append(self.split, 1.0)[place]
-        return price * split, split
+        factor: FloatArray = np.append(self.price * self.split, 1.0)[place]
+        return factor
 
 
 class AuxiliaryFiles:

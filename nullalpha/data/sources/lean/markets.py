@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from nullalpha.core.errors import DataError
+from nullalpha.data.instrument_kinds import DEFAULTS
 from nullalpha.data.instruments import Costs, Distributions, Instrument, Kind
 
 UTC = "UTC"
@@ -24,9 +26,9 @@ _ROUND_THE_CLOCK = {"forex": ("24/5", 260), "cfd": ("24/5", 260), "crypto": ("24
 _ZONES = {("forex", "oanda"): UTC, ("cfd", "oanda"): UTC, ("forex", "fxcm"): "Etc/GMT+5", ("cfd", "fxcm"): "Etc/GMT+5"}
 _KINDS: dict[str, Kind] = {"equity": "equity", "forex": "forex", "cfd": "cfd", "crypto": "crypto"}
 _COSTS = {
-    "equity": Costs(0.0001, 1.0, 1.0),
+    "equity": DEFAULTS["equity"].costs,
     "forex": Costs(0.00002, 0.5, 0.5),
-    "cfd": Costs(0.00002, 1.5, 1.0),
+    "cfd": replace(DEFAULTS["cfd"].costs, commission=0.00002, half_spread_bps=1.5, slippage_bps=1.0),
     "crypto": Costs(0.001, 1.0, 2.0),
 }
 _LONG_QUOTES = ("usdt", "usdc", "busd", "tusd", "fdusd")

@@ -2,8 +2,8 @@
 
 Equity prices are deci-cents (price * 10,000), all others prices. Of quote bars open, high, low and close are mid prices and `spread` is ask
 minus bid at the close; where a ticker has both trade and quote bars, the trade bars are taken and the spread joined to them by time.
-Times are the opens of bars; a daily bar is its session's. An equity without a factor file is taken as traded (distributions `excluded`).
-The bytes kept are a tar of every file that was read.
+Volumes are as traded, like the prices that a factor goes with. Times are the opens of bars; a daily bar is its session's. An equity
+without a factor file is taken as traded (distributions `excluded`). The bytes kept are a tar of every file that was read.
 """
 
 from __future__ import annotations
@@ -184,10 +184,7 @@ def _series(security: Security, zone: str) -> RawSeries | None:
 def _with_factors(frame: pd.DataFrame, factors: Factors) -> pd.DataFrame:
     days = frame[DAY].to_numpy()
     usable = days >= factors.usable_from
-    factor, split = factors.at(days[usable])
-    kept = frame[usable]
-    adjusted = {"volume": kept["volume"] / split} if "volume" in kept else {}
-    return kept.assign(factor=factor, **adjusted)
+    return frame[usable].assign(factor=factors.at(days[usable]))
 
 
 def _frame(listing: Listing, spell: Spell, zone: str, originals: dict[str, bytes]) -> pd.DataFrame | None:
