@@ -1,4 +1,4 @@
-"""Adam with gradient clipping for a population: every member has its own norm and step count, and can sit a step out untouched.
+"""Adam with gradient clipping for a population: every member has its own rate, norm and step count.
 
 Source: Kingma & Ba (2015), ICLR.
 """
@@ -9,52 +9,55 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-CLIP_NORM = 1.0
+from nullalpha.data.bars import FloatArray, IntArray
+
 FIRST_DECAY, SECOND_DECAY, EPSILON = 0.9, 0.999, 1e-8
 
 
 @dataclass(frozen=True)
 class StepRates:
-    """Rates of several steps; each tensor is (steps, models, 1), and all but `root` are 0 where a member sits out."""
+    """Rates of several steps, each (steps, models, 1), with the bias corrections in them."""
 
-    first: Tensor
-    second: Tensor
     step: Tensor
     root: Tensor
 
 
-class PopulationAdam:
-    """Moments of parameters (models, n_parameters), and how many steps each member has taken."""
+@dataclass(frozen=True)
+class Moments:
+    """Of parameters (models, n_parameters), and the norm (models, 1) to which each member's gradient is shortened; moved in place."""
 
-    def __init__(self, parameters: Tensor, learning_rate: float) -> None:
-        self.parameters = parameters
-        self.learning_rate = learning_rate
-        self.first = torch.zeros_like(parameters, requires_grad=False)
-        self.second = torch.zeros_like(parameters, requires_grad=False)
-        self.steps_taken = np.zeros(len(parameters), dtype=np.int64)
+    first: Tensor
+    second: Tensor
+    clip_norm: Tensor
 
-    def rates(self, takes_part: NDArray[np.bool_]) -> StepRates:
-        """Return the rates of the next steps from who takes part in each (steps, models), and count those steps as taken."""
-        taken = self.steps_taken + np.cumsum(takes_part, axis=0)
-        self.steps_taken = taken[-1]
-        taken = np.maximum(taken, 1)
-        columns = (
-            takes_part * (1 - FIRST_DECAY),
-            takes_part * (1 - SECOND_DECAY),
-            takes_part * self.learning_rate / (1 - FIRST_DECAY**taken),
-            1 / np.sqrt(1 - SECOND_DECAY**taken),
-        )
-        first, second, step, root = (torch.as_tensor(one[..., None]).to(self.parameters) for one in columns)
-        return StepRates(first, second, step, root)
+    def chosen(self, at: slice | Tensor) -> Moments:
+        """Return those of some members: views for a slice, copies for indices."""
+        return Moments(self.first[at], self.second[at], self.clip_norm[at])
 
-    @torch.no_grad()
-    def step(self, gradient: Tensor, rates: StepRates, at: int) -> None:
-        """Move every member that takes part in step `at` along its clipped gradient (models, n_parameters)."""
-        norm = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
-        gradient = gradient * (CLIP_NORM / norm.clamp(min=CLIP_NORM))
-        self.first.lerp_(gradient, rates.first[at])
-        self.second.lerp_(gradient.square(), rates.second[at])
-        self.parameters.addcdiv_(self.first * -rates.step[at], self.second.sqrt().mul_(rates.root[at]).add_(EPSILON))
+
+def step_rates(learning_rate: FloatArray, steps_taken: IntArray, n_steps: int, like: Tensor) -> StepRates:
+    """Return the rates of the next steps.
+
+    Args:
+        learning_rate: (models,) of these steps.
+        steps_taken: (models,) before them.
+        n_steps: how many.
+        like: a tensor on their device, in their precision.
+    """
+    taken = steps_taken + np.arange(1, n_steps + 1)[:, None]  # (steps, models)
+    step, root = learning_rate / (1 - FIRST_DECAY**taken), 1 / np.sqrt(1 - SECOND_DECAY**taken)
+    return StepRates(*(torch.as_tensor(one[..., None]).to(like.dtype).to(like.device) for one in (step, root)))
+
+
+@torch.no_grad()
+def adam_step(parameters: Tensor, gradient: Tensor, moments: Moments, rates: StepRates, at: int) -> None:
+    """Move parameters (models, n_parameters) in place along their clipped gradient, by the rates of step `at`."""
+    norm = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
+    gradient = gradient * (moments.clip_norm / torch.maximum(norm, moments.clip_norm))
+    n_models = len(parameters)
+    moments.first.lerp_(gradient, 1 - FIRST_DECAY)
+    moments.second.lerp_(gradient.square(), 1 - SECOND_DECAY)
+    moved = moments.second.sqrt().mul_(rates.root[at, :n_models]).add_(EPSILON)
+    parameters.addcdiv_(moments.first * -rates.step[at, :n_models], moved)

@@ -5,20 +5,18 @@ The closed form is a third of the operations that autograd records, on tensors s
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-from nullalpha.engines.training.losses import element_loss, element_slope
+from nullalpha.engines.training.losses import LossTerms, element_loss, element_slope
 from nullalpha.engines.training.model import FuzzyModel
 
 
 def loss_and_gradient(
     model: FuzzyModel,
     parameters: Tensor,
-    batch: tuple[Tensor, Tensor, Tensor, Tensor],
-    kind: Literal["huber", "mse"],
+    batch: tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
+    terms: LossTerms,
     *,
     train_sets: bool,
     train_consequents: bool,
@@ -26,14 +24,14 @@ def loss_and_gradient(
     """Return (models,) weighted losses and (models, n_parameters) their gradient, 0 for what is not trained.
 
     Args:
-        model: the plan's model.
+        model: of the members.
         parameters: (models, n_parameters).
-        batch: x (models, rows, n_features), inputs (models, rows, columns), labels and weights (models, rows). Inputs are the sets'
-            features where sets are trained, else the normalised firing, which then never changes.
-        kind: the loss.
+        batch: x (models, rows, n_features), inputs (models, rows, columns), labels, costs and weights (models, rows). Inputs are the
+            sets' features where sets are trained, else the normalised firing, which then never changes.
+        terms: of the members' loss.
         train_sets, train_consequents: what moves.
     """
-    x, inputs, label, weight = batch
+    x, inputs, label, cost, weight = batch
     codes, coefficients, bias = model.split(parameters)
     if train_sets:
         codes = codes.detach().requires_grad_()
@@ -42,8 +40,8 @@ def loss_and_gradient(
         firing = torch.softmax(log_firing, dim=-1) if train_sets else inputs
         answers = model.answers(parameters, x)
         output = (firing * answers).sum(dim=-1)
-        loss = (element_loss(output, label, kind) * weight).sum(dim=1)
-        slope = (element_slope(output, label, kind) * weight).unsqueeze(-1)  # (models, rows, 1)
+        loss = (element_loss(output, label, terms, cost) * weight).sum(dim=1)
+        slope = (element_slope(output, label, terms, cost) * weight).unsqueeze(-1)  # (models, rows, 1)
         by_answer = slope * firing  # (models, rows, rules)
         if train_consequents:
             by_coefficients = torch.bmm(by_answer.transpose(1, 2), x).flatten(1)

@@ -32,6 +32,8 @@ class LabelSeries:
         end_row: (n_bars,) last row whose price the label used; n_bars (past every row) where the label is unknown.
         horizon_row: (n_bars,) last row whose price it could have used: the end of its horizon; n_bars where the label is unknown.
         event: (n_bars,) whether the bar is one to learn from; known at its close.
+        scale: (n_bars,) log return that a label of 1 stands for: trailing volatility x sqrt(horizon), times the barrier where one was
+            touched. NaN where there is no label, and of a regime, whose labels are no returns.
     """
 
     value: FloatArray
@@ -39,6 +41,7 @@ class LabelSeries:
     end_row: IntArray
     horizon_row: IntArray
     event: NDArray[np.bool_]
+    scale: FloatArray
 
 
 @dataclass(frozen=True)
@@ -101,24 +104,25 @@ def make_labels(plan: LabelPlan, bars: Bars, fill_basis: FillBasis) -> LabelSeri
     """
     n = len(bars)
     ahead = _ahead(plan, bars, fill_basis)
-    n_known = len(ahead.entry)
+    n_known, unit = len(ahead.entry), ahead.scale if plan.kind != "regime" else np.full(len(ahead.entry), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         if plan.kind == "forward_return":
             label, last = np.clip(ahead.scaled_return, -RETURN_CLIP, RETURN_CLIP), ahead.exit_row
         elif plan.kind == "triple_barrier":
-            label, last = _triple_barrier(ahead, plan.barrier)
+            label, last, unit = _triple_barrier(ahead, plan.barrier)
         elif plan.kind == "zigzag":
             label, last = _zigzag(ahead, plan.barrier)
         elif plan.regime_of == "trend":
             label, last = _trend(ahead), ahead.exit_row
         else:
             label, last = _volatility(ahead), ahead.exit_row
-    value, end_row = np.full(n, np.nan), np.full(n, n, dtype=np.int64)
+    value, scale, end_row = np.full(n, np.nan), np.full(n, np.nan), np.full(n, n, dtype=np.int64)
     value[:n_known] = np.where(ahead.scale > 0, label, np.nan)
+    scale[:n_known] = np.where(ahead.scale > 0, unit, np.nan)
     end_row[:n_known] = np.where(np.isnan(value[:n_known]), n, last)
     rows = np.arange(n, dtype=np.int64)
     horizon_row = np.where(np.isnan(value), n, np.maximum(end_row, rows + 1 + plan.horizon_bars))
-    return LabelSeries(value, rows + ahead.first, end_row, horizon_row, _events(plan, bars))
+    return LabelSeries(value, rows + ahead.first, end_row, horizon_row, _events(plan, bars), scale)
 
 
 def _ahead(plan: LabelPlan, bars: Bars, fill_basis: FillBasis) -> _Ahead:
@@ -146,16 +150,17 @@ def _events(plan: LabelPlan, bars: Bars) -> NDArray[np.bool_]:
     return cusum_events(log_returns, plan.cusum * trailing_volatility(bars, plan.volatility_bars))
 
 
-def _triple_barrier(ahead: _Ahead, barrier: float) -> tuple[FloatArray, IntArray]:
-    """Return (n,) labels and their last rows."""
+def _triple_barrier(ahead: _Ahead, barrier: float) -> tuple[FloatArray, IntArray, FloatArray]:
+    """Return (n,) labels, their last rows, and the log returns that labels of 1 stand for."""
     rows, distance = np.arange(len(ahead.entry)), ahead.scale * barrier
     touch, touch_row = np.zeros(len(rows)), np.full(len(rows), -1, dtype=np.int64)
     for step in range(ahead.first, ahead.first + ahead.horizon):
         side = _side(np.log(ahead.close[rows + step] / ahead.entry), distance)
         new = (touch == 0) & (side != 0)
         touch[new], touch_row[new] = side[new], rows[new] + step
-    label: FloatArray = np.where(touch != 0, touch, np.clip(ahead.scaled_return, -BARRIER_CLIP, BARRIER_CLIP))
-    return label, np.where(touch != 0, touch_row, ahead.exit_row)
+    touched = touch != 0
+    label: FloatArray = np.where(touched, touch, np.clip(ahead.scaled_return, -BARRIER_CLIP, BARRIER_CLIP))
+    return label, np.where(touched, touch_row, ahead.exit_row), np.where(touched, distance, ahead.scale)
 
 
 def _zigzag(ahead: _Ahead, barrier: float) -> tuple[FloatArray, IntArray]:

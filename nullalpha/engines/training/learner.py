@@ -1,48 +1,70 @@
-"""What fitting asks of a kind of model: a population's first parameters and data, its losses, its gradient, its weights by name."""
+"""What an epoch by tensors asks of a kind of model: a population's first parameters and data, losses, gradients, weights by name."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
+import numpy as np
 from torch import Tensor
 
-from nullalpha.core.errors import UsageError
-from nullalpha.data.bars import FloatArray
+from nullalpha.data.bars import FloatArray, IntArray
+from nullalpha.engines.training.labelled import Labelled
+from nullalpha.engines.training.legible_codes import LegibleCodes
+from nullalpha.engines.training.member import Member
 from nullalpha.engines.training.network_learner import NetworkLearner
-from nullalpha.engines.training.population import FitTask, Labelled
+from nullalpha.engines.training.placement import Placement
 from nullalpha.engines.training.rules_learner import RulesLearner
-from nullalpha.strategy.plan import Plan
+
+RowsName = Literal["train", "stop"]
+
+
+class LearnerEpoch(Protocol):
+    """Some members between the first and the last step of an epoch."""
+
+    def loss_and_gradient(self, step: int, parameters: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (models,) losses of a batch, each row times `weight` (models, batch), and their gradient (models, n_parameters).
+
+        Args:
+            step: of the epoch.
+            parameters: (models, n_parameters) of the first so many of the epoch's members, never more than in the step before.
+            weight: of their rows.
+        """
+        ...
 
 
 class Learner(Protocol):
-    """One plan's models with their data on one device.
+    """A population with its data on one device.
 
     Attributes:
-        parameters: (models, n_parameters), moved in place by who fits.
-        train, stop: labels and weights of the rows to learn from and of those that decide when to stop.
-        batch_size: rows of a step.
+        parameters: (models, n_parameters), moved by who fits; those of a set that is trained come first, as codes.
+        train, stop: labels, weights and costs of the rows to learn from and of those that decide when to stop.
+        legible: what codes are held to after each step; None where sets are not trained.
+        dropouts: a generator of each member, of what its hidden units drop; none where nothing is dropped.
     """
 
     parameters: Tensor
     train: Labelled
     stop: Labelled
-    batch_size: int
+    legible: LegibleCodes | None
+    dropouts: list[np.random.Generator]
 
-    def train_loss(self) -> Tensor:
-        """Return (models,) mean losses over the training rows, without dropout."""
+    @property
+    def batch_size(self) -> int:
+        """Rows of a step."""
         ...
 
-    def stop_loss(self) -> Tensor:
-        """Return (models,) mean losses over the stopping rows."""
+    @property
+    def width(self) -> int:
+        """Numbers that a step makes of each row, roughly."""
         ...
 
-    def begin_epoch(self, order: Tensor) -> None:
-        """Take an epoch's batches: (steps, models, batch) indices into the training rows of all models laid side by side."""
+    def losses(self, rows: RowsName, members: IntArray) -> Tensor:
+        """Return the mean losses of some members (indices) over their rows, without dropout."""
         ...
 
-    def loss_and_gradient(self, step: int, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (models,) losses of a batch, each row times `weight` (models, batch), and their gradient (models, n_parameters)."""
+    def epoch(self, members: IntArray, order: Tensor) -> LearnerEpoch:
+        """Return an epoch of some members (indices) over batches (steps, members, batch) of the training rows of all laid side by side."""
         ...
 
     def weights(self, parameters: FloatArray, member: int) -> dict[str, FloatArray]:
@@ -50,12 +72,6 @@ class Learner(Protocol):
         ...
 
 
-def learner_of(plan: Plan, tasks: Sequence[FitTask], device: str) -> Learner:
-    """Return the learner of a plan's kind.
-
-    Raises:
-        UsageError: for an ensemble, whose parts are fitted one after the other.
-    """
-    if plan.model == "ensemble":
-        raise UsageError("an ensemble is no single model", path="model.kind", value=plan.model, suggestion="use fit_strategy")
-    return NetworkLearner(plan, tasks, device) if plan.network else RulesLearner(plan, tasks, device)
+def learner_of(members: Sequence[Member], place: Placement) -> Learner:
+    """Return the learner of members of one shape, as `grouping` puts them together."""
+    return NetworkLearner(members, place) if members[0].plan.network else RulesLearner(members, place)

@@ -5,13 +5,13 @@ meaning whatever a step does: widths and absolute slopes as logs (a sigmoid's sl
 of the gaps between them (they keep their order; a gap that the plan leaves closed stays closed).
 
 A plan's code is one row: gaussians' centres, log widths; bells' centres, log widths, log slopes; sigmoids' centres, log slopes; first
-corners, log gaps.
+corners, log gaps. What else training holds sets to (their order on a feature, legible widths), `legible` says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -39,12 +39,12 @@ def pick(columns: Sequence[int], device: torch.device) -> Pick:
 
 @dataclass(frozen=True)
 class SetBank:
-    """A plan's sets in the structure's order, on one device and in one precision.
+    """Sets in a structure's order, on one device and in one precision: a plan's, or those of a population's members side by side.
 
     Attributes:
         structure: which sets are gaussians, bells, slopes, cornered, and which complements rules use.
-        signs: (n_slopes,) sign of each slope.
-        open_gaps: (n_cornered, 3) 1 where two corners are apart, 0 where they are one.
+        signs: (n_slopes,) sign of each slope; of a population (models, 1, n_slopes).
+        open_gaps: (n_cornered, 3) 1 where two corners are apart, 0 where they are one; of a population (models, 1, n_cornered, 3).
         upright: whether any set has a side without width.
         negated_gaussians, ...: which of each family's columns have complements that rules use.
     """
@@ -63,6 +63,10 @@ class SetBank:
         """Widths of the code's parts."""
         gaussians, bells, slopes, cornered = self._counts
         return [gaussians] * 2 + [bells] * 3 + [slopes] * 2 + [cornered, 3 * cornered]
+
+    def chosen(self, at: slice | Tensor) -> SetBank:
+        """Return the bank of some members of a population."""
+        return replace(self, signs=self.signs[at], open_gaps=self.open_gaps[at])
 
     @property
     def _counts(self) -> list[int]:
@@ -109,7 +113,7 @@ class SetBank:
         rise, top, fall = gaps.unbind(dim=-1)
         from_first, to_last = x - corner, corner + rise + top + fall - x
         if self.upright:  # a side without width is a step
-            rising, falling = self.open_gaps[:, 0] > 0, self.open_gaps[:, 2] > 0
+            rising, falling = self.open_gaps[..., 0] > 0, self.open_gaps[..., 2] > 0
             up = torch.where(rising, from_first / torch.where(rising, rise, 1.0), (from_first >= 0).to(x.dtype))
             down = torch.where(falling, to_last / torch.where(falling, fall, 1.0), (to_last >= 0).to(x.dtype))
         else:
@@ -137,18 +141,32 @@ def log_complement(log_truth: Tensor) -> Tensor:
 
 def set_bank(sets: tuple[SetPlan, ...], structure: RuleStructure, device: torch.device, dtype: torch.dtype) -> SetBank:
     """Return the bank of a plan's sets."""
-    signs = [1.0 if sets[i].params[1] >= 0 else -1.0 for i in structure.slopes]
-    gaps = np.diff(np.array([_corners(sets[i].params) for i in structure.cornered]).reshape(-1, N_SET_PARAMS), axis=1)
+    return bank_of(structure, set_signs(sets, structure), open_gaps(sets, structure), device, dtype)
+
+
+def bank_of(structure: RuleStructure, signs: FloatArray, gaps: FloatArray, device: torch.device, dtype: torch.dtype) -> SetBank:
+    """Return a bank from the arrays of `SetBank`."""
     return SetBank(
         structure,
-        torch.tensor(signs, device=device, dtype=dtype),
-        torch.tensor(gaps > 0, device=device).to(dtype),
-        bool((gaps[:, [0, 2]] <= 0).any()),
+        torch.as_tensor(signs).to(dtype).to(device),
+        torch.as_tensor(gaps).to(dtype).to(device),
+        bool((gaps[..., [0, 2]] <= 0).any()),
         pick(structure.negated_gaussians, device),
         pick(structure.negated_bells, device),
         pick(structure.negated_slopes, device),
         pick(structure.negated_cornered, device),
     )
+
+
+def set_signs(sets: tuple[SetPlan, ...], structure: RuleStructure) -> FloatArray:
+    """Return (n_slopes,) the sign of each sigmoid's slope."""
+    return np.array([1.0 if sets[i].params[1] >= 0 else -1.0 for i in structure.slopes])
+
+
+def open_gaps(sets: tuple[SetPlan, ...], structure: RuleStructure) -> FloatArray:
+    """Return (n_cornered, 3) 1 where two corners are apart, 0 where they are one."""
+    corners = np.array([_corners(sets[i].params) for i in structure.cornered]).reshape(-1, N_SET_PARAMS)
+    return (np.diff(corners, axis=1) > 0).astype(np.float64)
 
 
 def set_params(sets: tuple[SetPlan, ...]) -> FloatArray:
@@ -200,9 +218,9 @@ def decode_sets(sets: tuple[SetPlan, ...], structure: RuleStructure, code: Float
     for row, at in enumerate(structure.slopes):
         slope = np.copysign(np.exp(log_slope[row]) / scale_of[at], params[at, 1])
         params[at, :2] = mean_of[at] + scale_of[at] * middle[row], slope
+    opened = open_gaps(sets, structure)
     for row, at in enumerate(structure.cornered):
-        open_gaps = np.diff(_corners(sets[at].params)) > 0
-        gaps = scale_of[at] * np.exp(log_gaps[3 * row : 3 * row + 3]) * open_gaps
+        gaps = scale_of[at] * np.exp(log_gaps[3 * row : 3 * row + 3]) * opened[row]
         corners = mean_of[at] + scale_of[at] * corner[row] + np.concatenate([[0.0], np.cumsum(gaps)])
         params[at] = corners if sets[at].shape == "trapezoid" else [*corners[[0, 1, 3]], np.nan]
     return params

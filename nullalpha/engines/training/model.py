@@ -7,7 +7,7 @@ Source: Takagi & Sugeno (1985), IEEE SMC 15(1); Jang (1993), IEEE SMC 23(3); Cui
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from nullalpha.strategy.plan import Plan
 
 @dataclass(frozen=True)
 class FuzzyModel:
-    """A plan's model on one device and in one precision.
+    """A plan's model, or that of a population's members, on one device and in one precision.
 
     A population's parameters are one tensor (models, n_parameters): the sets' code (see `membership`), then coefficients
     (rules x features), then biases (rules).
@@ -28,11 +28,11 @@ class FuzzyModel:
         bank: the sets.
         structure: the rules.
         set_features: feature of each set column.
-        joins: for each of the structure's groups: of `and`, (columns, nodes) how often a node joins a column; of `or`, the columns of the
-            nodes' first inputs, of their second ones, and so on.
+        joins: for each of the structure's groups: of `and`, (columns, nodes) how often a node joins a column, of members whose rules
+            differ (models, columns, nodes); of `or`, the columns of the nodes' first inputs, of their second ones, and so on.
         outputs: the rules' columns; within the last group where `outputs_in_last`.
         consequents: (rules,) of the plan, for plain rules and as first biases.
-        log_weights: (rules,) logs of the rules' weights; None where all are 1.
+        log_weights: (rules,) logs of the rules' weights, of a population (models, 1, rules); None where all are 1.
         n_rules, n_features: sizes.
     """
 
@@ -51,6 +51,12 @@ class FuzzyModel:
     def n_set_parameters(self) -> int:
         return sum(self.bank.sizes)
 
+    def chosen(self, at: slice | Tensor) -> FuzzyModel:
+        """Return the model of some members of a population."""
+        joins = tuple(one[at] if isinstance(one, Tensor) and one.dim() == 3 else one for one in self.joins)
+        weights = None if self.log_weights is None else self.log_weights[at]
+        return replace(self, bank=self.bank.chosen(at), joins=joins, log_weights=weights)
+
     def split(self, parameters: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return views of parameters: the sets' code, coefficients (models, rules, n_features), biases (models, rules)."""
         n_sets, n_coefficients = self.n_set_parameters, self.n_rules * self.n_features
@@ -64,15 +70,16 @@ class FuzzyModel:
             codes: (models, n_set_parameters).
             x_sets: (models, rows, n_sets) standardised features, one column a set, as `set_features` orders them.
         """
-        columns = self.bank.log_memberships(codes, x_sets)
-        *inner, last = self.joins
-        for joins in inner:
-            columns = torch.cat([columns, _join(columns, joins)], dim=-1)
-        joined = _join(columns, last)
-        if not self.outputs_in_last:
-            joined = torch.cat([columns, joined], dim=-1)
-        firing = joined[..., self.outputs]
-        return firing if self.log_weights is None else firing + self.log_weights
+        with torch.autocast(codes.device.type, enabled=False):  # eight bits are too few for a log
+            columns = self.bank.log_memberships(codes, x_sets)
+            *inner, last = self.joins
+            for joins in inner:
+                columns = torch.cat([columns, _join(columns, joins)], dim=-1)
+            joined = _join(columns, last)
+            if not self.outputs_in_last:
+                joined = torch.cat([columns, joined], dim=-1)
+            firing = joined[..., self.outputs]
+            return firing if self.log_weights is None else firing + self.log_weights
 
     def answers(self, parameters: Tensor, x: Tensor) -> Tensor:
         """Return (models, rows, rules) each rule's linear answer a . x + b, from standardised x (models, rows, n_features)."""

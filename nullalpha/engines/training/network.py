@@ -8,14 +8,14 @@ dimension. Equations and sources: `nullalpha.strategy.network_size`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nullalpha.data.bars import FloatArray
+from nullalpha.data.bars import FloatArray, IntArray
 from nullalpha.engines.training.membership import Pick, SetBank, pick, set_bank
 from nullalpha.engines.training.recurrence import differentiable_gru, differentiable_lstm, gru_state, lstm_state
 from nullalpha.engines.training.structure import rule_structure
@@ -38,7 +38,9 @@ class NetworkModel:
         kind, network: which network, and its sizes.
         bank: the sets.
         set_features: feature of each set column.
-        in_plan_order: the set columns in the order of `Plan.sets`, in which the network reads them.
+        in_plan_order: the set columns in the order of `Plan.sets`, in which the network reads them; members of a population read them
+            as they lie.
+        present: (models, 1, n_sets) 0 for a column that a member has no set for; None where there is none.
         layout: name and shape of each of the network's arrays.
     """
 
@@ -48,6 +50,7 @@ class NetworkModel:
     set_features: tuple[int, ...]
     in_plan_order: Pick
     layout: Layout
+    present: Tensor | None = None
 
     @property
     def n_set_parameters(self) -> int:
@@ -62,6 +65,10 @@ class NetworkModel:
         """Units that dropout may drop: of every hidden layer, a recurrent kind's last state among them."""
         return sum(self.network.hidden)
 
+    def chosen(self, at: slice | Tensor) -> NetworkModel:
+        """Return the model of some members of a population."""
+        return replace(self, bank=self.bank.chosen(at), present=None if self.present is None else self.present[at])
+
     def split(self, parameters: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the sets' code (models, n_set_parameters), and the network's arrays by name, each (models, *shape)."""
         codes, *flat = torch.split(parameters, [self.n_set_parameters, *(prod(shape) for _, shape in self.layout)], dim=1)
@@ -74,7 +81,9 @@ class NetworkModel:
             codes: (models, n_set_parameters).
             x_sets: (models, rows, n_sets) standardised features, one column a set, as `set_features` orders them.
         """
-        return torch.exp(self.bank.log_memberships(codes, x_sets))[..., self.in_plan_order]
+        with torch.autocast(codes.device.type, enabled=False):
+            memberships = torch.exp(self.bank.log_memberships(codes, x_sets))[..., self.in_plan_order]
+        return memberships if self.present is None else memberships * self.present
 
     def answer(self, arrays: Mapping[str, Tensor], hidden: Tensor, dropout: Tensor | None = None) -> Tensor:
         """Return (models, rows) outputs of the dense layers.
@@ -108,24 +117,30 @@ class NetworkModel:
         return self.answer(arrays, state.transpose(1, 2), dropout)
 
     @torch.no_grad()
-    def of_series(self, arrays: Mapping[str, Tensor], inputs: Tensor, at: Tensor) -> Tensor:
+    def of_series(self, arrays: Mapping[str, Tensor], inputs: Tensor, at: Tensor, at_host: IntArray | None = None) -> Tensor:
         """Return (models, rows) outputs at some rows of a series, whose rows' gates are worked out once however many windows hold them.
 
         Args:
             arrays: as `split` returns them.
             inputs: (models, n_series, n_sets) memberships, oldest first.
             at: (models, rows) indices into the series of all models laid side by side; each has `lookback - 1` rows before it.
+            at_host: the same up to a shift of each model's, where the host knows it without waiting for a device.
         """
+        known = at.cpu().numpy() if at_host is None else at_host
         width = max(GATES[self.kind] * self.network.hidden[0], *self.network.hidden)
         chunk_rows = max(_CHUNK_NUMBERS // (len(inputs) * width), _LEAST_CHUNK_ROWS)
-        return torch.cat([self._of_chunk(arrays, inputs, chunk) for chunk in torch.split(at, chunk_rows, dim=1)], dim=1)
+        spans = [
+            int(np.ptp(known[:, start : start + chunk_rows], axis=1).max()) + self.network.lookback
+            for start in range(0, at.shape[1], chunk_rows)
+        ]
+        chunks = zip(torch.split(at, chunk_rows, dim=1), spans, strict=True)
+        return torch.cat([self._of_chunk(arrays, inputs, chunk, span) for chunk, span in chunks], dim=1)
 
-    def _of_chunk(self, arrays: Mapping[str, Tensor], inputs: Tensor, at: Tensor) -> Tensor:
+    def _of_chunk(self, arrays: Mapping[str, Tensor], inputs: Tensor, at: Tensor, span: int) -> Tensor:
         side_by_side = inputs.flatten(0, 1)
         if not self.recurrent:
             return self.answer(arrays, _rows(side_by_side, at))
         first = at.min(dim=1, keepdim=True).values - (self.network.lookback - 1)
-        span = int((at - first).max()) + 1
         read = (first + torch.arange(span, device=at.device)).clamp(max=len(side_by_side) - 1)  # (models, span)
         by_input, bias = self._to_gates(arrays)
         gates = torch.baddbmm(bias.transpose(1, 2), _rows(side_by_side, read), by_input.transpose(1, 2))
@@ -135,9 +150,9 @@ class NetworkModel:
         def gates_at(step: int) -> Tensor:
             return _rows(gates, oldest + step).transpose(1, 2)
 
-        by_state, lookback = arrays["recurrent_state"].transpose(1, 2), self.network.lookback
+        by_state, lookback = arrays["recurrent_state"].transpose(1, 2).to(gates.dtype), self.network.lookback
         if self.kind == "fuzzy_gru":
-            state = gru_state(gates_at, lookback, by_state, self._within(arrays))
+            state = gru_state(gates_at, lookback, by_state, self._within(arrays).to(gates.dtype))
         else:
             state = lstm_state(gates_at, lookback, by_state)
         return self.answer(arrays, state.transpose(1, 2))

@@ -1,22 +1,18 @@
-"""A population's data: every member's rows standardised by its own training rows, padded to one shape, resident on the device."""
+"""One model to fit, and which of its rows can be learned from."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from nullalpha.core.errors import InsufficientBarsError, UsageError
 from nullalpha.data.bars import FloatArray, IntArray
+from nullalpha.strategy.plan import Plan
 
 BoolArray = NDArray[np.bool_]
 
-DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 MIN_TRAIN_ROWS = 30
 MIN_STOP_ROWS = 10
 
@@ -33,6 +29,7 @@ class FitTask:
         seed: of the first coefficients, the shuffles and the dropout.
         weight: (n_rows,) how much each row counts, in any unit: a model's weights are taken relative to their mean. Rows whose weight is
             NaN or not above 0 are left out. None: all count alike.
+        cost: (n_rows,) what entering and leaving a whole position costs, in the label's unit; None where nothing is known of it.
     """
 
     x: FloatArray
@@ -41,6 +38,15 @@ class FitTask:
     stop_rows: IntArray
     seed: int
     weight: FloatArray | None = None
+    cost: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class FitJob:
+    """A plan that is no ensemble, and what it is to learn."""
+
+    plan: Plan
+    task: FitTask
 
 
 @dataclass(frozen=True)
@@ -55,45 +61,36 @@ class Standardisation:
         return (x - self.mean) / self.scale
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """Labels and weights of every member's rows, padded at the end.
-
-    Attributes:
-        y: (models, rows) labels; 0 in the padding.
-        share: (models, rows) each row's part in the member's mean loss, summing to 1; 0 in the padding.
-        relative: (models, rows) each row's weight over the mean of the member's; None where all rows of all members count alike.
-        counts: (models,) rows of each member.
-    """
-
-    y: Tensor
-    share: Tensor
-    relative: Tensor | None
-    counts: IntArray
-
-
-def choose_device(name: DeviceName = "auto") -> str:
-    """Return the device to train on; `auto` is CUDA where there is one, then Apple's, then the CPU.
+def require_fittable(job: FitJob, index: int) -> None:
+    """Check that a job can be fitted.
 
     Raises:
-        UsageError: if the named device is not there.
+        UsageError: if its plan is an ensemble, or its arrays do not belong together.
+        InsufficientBarsError: if it has too few usable rows.
     """
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return next(device for device in ("cuda", "mps", "cpu") if there[device])
-    if not there.get(name, False):
-        raise UsageError(
-            f"device {name!r} is not available here",
-            path="device",
-            value=name,
-            suggestion=f"use auto, {' or '.join(device for device, found in there.items() if found)}",
-        )
-    return name
-
-
-def precision(device: str) -> torch.dtype:
-    """Return float64, so that a result does not depend on the device or on companions; Apple's GPUs have float32 alone."""
-    return torch.float32 if device.startswith("mps") else torch.float64
+    plan, task = job.plan, job.task
+    if plan.model == "ensemble":
+        raise UsageError("an ensemble is no single model", path="model.kind", value=plan.model, suggestion="use fit_strategy")
+    n_rows = len(task.y)
+    expected = {"x": (n_rows, len(plan.features)), "y": (n_rows,), "weight": (n_rows,), "cost": (n_rows,)}
+    for name, shape in expected.items():
+        array = getattr(task, name)
+        if array is not None and array.shape != shape:
+            raise UsageError(
+                f"task {index} has {name} of shape {array.shape}, not {shape}: {n_rows} labels, {len(plan.features)} features",
+                path=f"tasks.{index}.{name}",
+                value=array.shape,
+                suggestion="give each label its row of features, weight and cost",
+            )
+    for name, rows in (("train_rows", task.train_rows), ("stop_rows", task.stop_rows)):
+        if len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < n_rows:
+            raise UsageError(
+                f"task {index} has {name} {int(rows.min())} to {int(rows.max())}, outside its rows 0 to {n_rows - 1}",
+                path=f"tasks.{index}.{name}",
+                value=int(rows.max()),
+                suggestion="give rows of x and y",
+            )
+    require_rows(task, index, plan.lookback)
 
 
 def complete_rows(x: FloatArray, lookback: int = 1) -> BoolArray:
@@ -149,56 +146,3 @@ def standardisation(task: FitTask, lookback: int = 1) -> Standardisation:
     std = x.std(axis=0)
     constant = std <= 1e-12 * np.maximum(np.abs(x).max(axis=0), 1e-300)
     return Standardisation(x.mean(axis=0), np.where(constant, 1.0, std))
-
-
-def gather_labels(tasks: Sequence[FitTask], chosen: Sequence[IntArray], device: str) -> Labelled:
-    """Return labels and weights of each task's chosen rows on the device."""
-    counts = np.array([len(rows) for rows in chosen], dtype=np.int64)
-    shape = (len(tasks), int(counts.max()))
-    y, share, relative, weighted = np.zeros(shape), np.zeros(shape), np.zeros(shape), False
-    for model, (task, rows) in enumerate(zip(tasks, chosen, strict=True)):
-        y[model, : len(rows)] = task.y[rows]
-        own = relative_weights(task, rows)
-        weighted |= own is not None
-        relative[model, : len(rows)] = 1.0 if own is None else own
-        share[model, : len(rows)] = relative[model, : len(rows)] / len(rows)
-    return Labelled(to_device(y, device), to_device(share, device), to_device(relative, device) if weighted else None, counts)
-
-
-def to_device(array: FloatArray, device: str) -> Tensor:
-    """Return an array as a tensor of the device's precision."""
-    return torch.as_tensor(array).to(precision(device)).to(device)
-
-
-def batch_weights(counts: IntArray, batch_size: int) -> FloatArray:
-    """Return (steps, models, batch) weights of each member's shuffled rows: 1 / rows in the step, 0 past its last row."""
-    n_steps = -(-int(counts.max()) // batch_size)
-    place = np.arange(n_steps * batch_size).reshape(n_steps, 1, batch_size)
-    real = place < counts[None, :, None]
-    weights: FloatArray = real / np.maximum(real.sum(axis=2, keepdims=True), 1)
-    return weights
-
-
-def epoch_order(counts: IntArray, batch_shape: tuple[int, int, int], longest: int, shuffles: Sequence[np.random.Generator]) -> IntArray:
-    """Return an epoch's batches (steps, models, batch): rows in each member's own generator's order.
-
-    Rows are indices into (models x longest) rows laid side by side.
-
-    Args:
-        counts: (models,) rows of each member.
-        batch_shape: (steps, models, batch), enough for the longest member; padding repeats a member's first row, to be weighed 0.
-        longest: rows of the longest member.
-        shuffles: a generator for each member.
-    """
-    n_steps, n_models, batch = batch_shape
-    order: IntArray = np.zeros((n_models, n_steps * batch), dtype=np.int64)
-    for model, (generator, count) in enumerate(zip(shuffles, counts, strict=True)):
-        order[model, :count] = generator.permutation(count)
-        order[model] += model * longest
-    return order.reshape(n_models, n_steps, batch).transpose(1, 0, 2)
-
-
-def take(values: Tensor, order: Tensor) -> Tensor:
-    """Return rows (..., columns) of `values` (models, rows, columns), or (models, rows), at indices into its rows laid side by side."""
-    rest = values.shape[2:]
-    return values.flatten(0, 1).index_select(0, order.flatten()).reshape(*order.shape, *rest)

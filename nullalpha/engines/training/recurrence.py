@@ -164,13 +164,13 @@ def _groups(gates: Tensor, by_state: Tensor) -> list[slice]:
 
 def differentiable_gru(gates: Tensor, by_state: Tensor, within: Tensor) -> Tensor:
     """Return (models, units, rows) as `gru_state` does, of gates (models, steps, 3 units, rows)."""
-    state: Tensor = _Gru.apply(gates, by_state, within)  # type: ignore[no-untyped-call]
+    state: Tensor = _Gru.apply(gates, by_state.to(gates.dtype), within.to(gates.dtype))  # type: ignore[no-untyped-call]
     return state
 
 
 def differentiable_lstm(gates: Tensor, by_state: Tensor) -> Tensor:
     """Return (models, units, rows) as `lstm_state` does, of gates (models, steps, 4 units, rows)."""
-    state: Tensor = _Lstm.apply(gates, by_state)  # type: ignore[no-untyped-call]
+    state: Tensor = _Lstm.apply(gates, by_state.to(gates.dtype))  # type: ignore[no-untyped-call]
     return state
 
 

@@ -16,20 +16,12 @@ from nullalpha.data.bars import FloatArray, IntArray
 from nullalpha.engines.training.membership import set_params
 from nullalpha.engines.training.parts import parts_of
 from nullalpha.engines.training.population import complete_rows
-from nullalpha.engines.training.predict import loaded_model, loaded_network
-from nullalpha.strategy.plan import Condition, Plan, SetShape
+from nullalpha.engines.training.predict import loaded_network
+from nullalpha.engines.training.rule_terms import rule_terms
+from nullalpha.engines.training.set_summary import SetSummary, summarise_sets
+from nullalpha.strategy.plan import Condition, Plan
 
 _CHUNK_ROWS = 4_096
-
-
-@dataclass(frozen=True)
-class SetSummary:
-    """A set as it is after training, in the feature's own units; `params` as `SetPlan` orders them."""
-
-    feature: str
-    name: str
-    shape: SetShape
-    params: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -42,6 +34,7 @@ class RuleSummary:
         contribution: its mean part of the absolute terms that make up the output, 0..1; NaN where every term is 0.
         lean: mean of its signed term in the output; above 0 it speaks for long.
         sets: the sets its condition names.
+        weight: what the truth of its condition counts, 0..1, as written.
         bias, coefficients: its linear answer on standardised features; for plain rules the consequent, and none.
         member: of an ensemble, whose rule it is (`router` for the regime model); the figures are within that part.
     """
@@ -51,6 +44,7 @@ class RuleSummary:
     contribution: float
     lean: float
     sets: tuple[SetSummary, ...]
+    weight: float
     bias: float
     coefficients: tuple[float, ...]
     member: str = ""
@@ -64,7 +58,6 @@ class SetInfluence:
 
     Attributes:
         set: the set after training.
-        membership: its mean, 0..1.
         effect: mean absolute change of the output by a change of membership: the mean of |gradient|.
         lean: the same with its sign; above 0, being in the set speaks for long.
         share: its part of the sum of all sets' effects, 0..1; NaN where every effect is 0.
@@ -72,7 +65,6 @@ class SetInfluence:
     """
 
     set: SetSummary
-    membership: float
     effect: float
     lean: float
     share: float
@@ -85,7 +77,7 @@ def describe_rules(plan: Plan, weights: Mapping[str, FloatArray], x_rows: FloatA
     Args:
         plan: the strategy.
         weights: as a fit returns them; empty for kind `rules`.
-        x_rows: (n_rows, n_features) features over which firing is measured; rows with NaN are left out.
+        x_rows: (n_rows, n_features) features over which firing and membership are measured; rows with NaN are left out.
 
     Raises:
         InsufficientBarsError: if no row is complete.
@@ -103,19 +95,22 @@ def describe_rules(plan: Plan, weights: Mapping[str, FloatArray], x_rows: FloatA
     x = x_rows[np.isfinite(x_rows).all(axis=1)]
     if not len(x):
         raise InsufficientBarsError(f"none of {len(x_rows)} rows has all features of {plan.name!r}", value=len(x_rows))
-    share, answers = _firing_and_answers(plan, weights, x)
-    terms = share * answers  # (n_rows, n_rules)
-    size = np.abs(terms).mean(axis=0)
+    terms = rule_terms(plan, weights, x)
+    share = terms.share.numpy()
+    signed = share * terms.answers.numpy()  # (n_rows, n_rules)
+    size = np.abs(signed).mean(axis=0)
     with np.errstate(invalid="ignore"):
         contribution = size / size.sum()
-    sets = set_params(plan.sets) if plan.model == "rules" else weights["sets"]
+    params = set_params(plan.sets) if plan.model == "rules" else weights["sets"]
+    sets = summarise_sets(plan, params, terms.memberships.numpy(), x)
     return [
         RuleSummary(
             text=rule.text,
             firing_share=float(share[:, i].mean()),
             contribution=float(contribution[i]),
-            lean=float(terms[:, i].mean()),
-            sets=tuple(_set_summary(plan, sets, index) for index in _named_sets(rule.condition)),
+            lean=float(signed[:, i].mean()),
+            sets=tuple(sets[index] for index in _named_sets(rule.condition)),
+            weight=rule.weight,
             bias=float(rule.consequent if plan.model == "rules" else weights["bias"][i]),
             coefficients=() if plan.model == "rules" else tuple(float(a) for a in weights["coefficients"][i]),
         )
@@ -151,11 +146,9 @@ def describe_sets(plan: Plan, weights: Mapping[str, FloatArray], x: FloatArray, 
     effect = np.abs(gradient).mean(axis=0)
     with np.errstate(invalid="ignore"):
         share = effect / effect.sum()
-    lean, mean = gradient.mean(axis=0), membership.mean(axis=0)
-    return [
-        SetInfluence(_set_summary(plan, weights["sets"], i), float(mean[i]), float(effect[i]), float(lean[i]), float(share[i]))
-        for i in range(len(plan.sets))
-    ]
+    lean = gradient.mean(axis=0)
+    sets = summarise_sets(plan, weights["sets"], membership, x[known])
+    return [SetInfluence(one, float(effect[i]), float(lean[i]), float(share[i])) for i, one in enumerate(sets)]
 
 
 def _memberships_and_gradients(
@@ -173,24 +166,7 @@ def _memberships_and_gradients(
     return memberships[rows].numpy(), np.concatenate(gradients)
 
 
-def _firing_and_answers(plan: Plan, weights: Mapping[str, FloatArray], x: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return (n_rows, n_rules) each rule's part in the decision, and its answers."""
-    model, parameters, mean, scale = loaded_model(plan, weights)
-    standardised = torch.from_numpy(((x - mean) / scale)[None])
-    log_firing = model.log_firing(model.split(parameters)[0], standardised[..., list(model.set_features)])
-    if plan.model != "rules":
-        return torch.softmax(log_firing, dim=-1)[0].numpy(), model.answers(parameters, standardised)[0].numpy()
-    firing = torch.exp(log_firing)[0].numpy()
-    share = firing / (firing.sum(axis=1) + (1 - firing).prod(axis=1))[:, None]
-    return share, np.broadcast_to(model.consequents.numpy(), share.shape)
-
-
 def _named_sets(condition: Condition) -> list[int]:
     """Return the sets a condition names, each once, in order of appearance."""
     found = [condition.set_index] if condition.op == "is" else [index for arg in condition.args for index in _named_sets(arg)]
     return list(dict.fromkeys(found))
-
-
-def _set_summary(plan: Plan, params: FloatArray, index: int) -> SetSummary:
-    one = plan.sets[index]
-    return SetSummary(plan.features[one.feature].name, one.name, one.shape, tuple(float(p) for p in params[index] if not np.isnan(p)))

@@ -1,9 +1,9 @@
-"""Learning of rules: anfis, and plain rules, which are judged only."""
+"""Learning of anfis: members of one batch size and loss whose rules, sets and features may differ, padded to one shape."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,23 +11,21 @@ from torch import Tensor
 
 from nullalpha.data.bars import FloatArray, IntArray
 from nullalpha.engines.training.gradient import loss_and_gradient
-from nullalpha.engines.training.losses import element_loss
+from nullalpha.engines.training.labelled import chosen_terms, labelled, take
+from nullalpha.engines.training.legible import set_rule
+from nullalpha.engines.training.legible_codes import LegibleCodes, legible_codes
+from nullalpha.engines.training.member import Member
 from nullalpha.engines.training.membership import decode_sets, encode_sets, set_params
 from nullalpha.engines.training.model import FuzzyModel, fuzzy_model
-from nullalpha.engines.training.population import (
-    FitTask,
-    Labelled,
-    Standardisation,
-    gather_labels,
-    precision,
-    standardisation,
-    take,
-    to_device,
-    usable_rows,
-)
+from nullalpha.engines.training.placement import Placement
+from nullalpha.engines.training.population import Standardisation
+from nullalpha.engines.training.set_columns import NO_SETS, SetColumns, columns_of_structure, no_sets, set_columns
+from nullalpha.engines.training.structure import rule_products, rule_structure
+from nullalpha.engines.training.targets import loss_terms
 from nullalpha.strategy.plan import Plan
 
 COEFFICIENT_NOISE = 0.01
+_CHUNK_ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -36,89 +34,138 @@ class _Rows:
 
     Attributes:
         x: (models, rows, n_features) standardised.
-        x_sets: (models, rows, n_sets) the same, one column a set.
+        inputs: (models, rows, columns) what firing is made from at every step: the sets' features or, where sets stay as they are, the
+            normalised firing itself.
     """
 
     x: Tensor
-    x_sets: Tensor
+    inputs: Tensor
 
 
 class RulesLearner:
-    """A population of one plan's anfis or plain rules (see `learner.Learner`)."""
+    """A population's anfis (see `learner.Learner`).
 
-    def __init__(self, plan: Plan, tasks: Sequence[FitTask], device: str) -> None:
-        self.plan = plan
-        self.batch_size = plan.training.batch_size
-        self.model = fuzzy_model(plan, torch.device(device), precision(device))
-        self.scales = [_own_units(plan) if plan.model == "rules" else standardisation(task) for task in tasks]
-        train = [usable_rows(task, task.train_rows) for task in tasks]
-        stop = [usable_rows(task, task.stop_rows) for task in tasks]
-        self.train, self.stop = gather_labels(tasks, train, device), gather_labels(tasks, stop, device)
-        self._train_rows = self._gather(tasks, train, device)
-        self._stop_rows = self._gather(tasks, stop, device)
-        first = [first_parameters(plan, self.model, scale, task.seed) for scale, task in zip(self.scales, tasks, strict=True)]
-        self.parameters = to_device(np.stack(first), device)
-        self._train_inputs, self._stop_inputs = self._inputs(self._train_rows), self._inputs(self._stop_rows)
-        self._batches: tuple[Tensor, Tensor, Tensor] | None = None
+    Parameters are the sets' code (where sets are trained), coefficients (rules x features), biases (rules). A rule that a member does not
+    have never fires.
+    """
 
-    def train_loss(self) -> Tensor:
-        return self._loss(self._train_rows, self._train_inputs, self.train)
+    def __init__(self, members: Sequence[Member], place: Placement) -> None:
+        self.members = members
+        self.place = place
+        plans = [member.plan for member in members]
+        self.trains_sets = "sets" in plans[0].trainable
+        self.trains_consequents = "consequents" in plans[0].trainable
+        self.columns = (columns_of_structure if rule_products(plans[0]) is None else set_columns)(plans) if self.trains_sets else None
+        self.model = _population_model(plans, self.columns, place)
+        self.terms = loss_terms([member.loss for member in members], place.device, place.dtype)
+        costs = plans[0].training.loss == "utility"
+        self.train = labelled([member.targets(member.train_rows) for member in members], place, with_costs=costs)
+        self.stop = labelled([member.targets(member.stop_rows) for member in members], place, with_costs=costs)
+        own = [_own_first(member) for member in members]
+        self._sets = [code for code, _ in own]
+        self._entries = [self._own_entries(member, at) for at, member in enumerate(members)]
+        self.dropouts: list[np.random.Generator] = []
+        self.parameters = self._first([np.concatenate([code, head]) for code, head in own])
+        self.legible: LegibleCodes | None = None
+        if self.columns is not None:
+            rules = [set_rule(plan.sets, rule_structure(plan), code) for plan, code in zip(plans, self._sets, strict=True)]
+            entries = [own.entries for own in self.columns.own]
+            self.legible = legible_codes(rules, entries, self.model.n_set_parameters, place)
+        self.train_rows = self._gather([member.train_rows for member in members])
+        self.stop_rows = self._gather([member.stop_rows for member in members])
 
-    def stop_loss(self) -> Tensor:
-        return self._loss(self._stop_rows, self._stop_inputs, self.stop)
+    @property
+    def batch_size(self) -> int:
+        return self.members[0].plan.training.batch_size
 
-    def begin_epoch(self, order: Tensor) -> None:
-        self._batches = take(self._train_rows.x, order), take(self._train_inputs, order), take(self.train.y, order)
+    @property
+    def width(self) -> int:
+        return self.model.n_features + 2 * self.model.n_rules + (2 * self.columns.n_columns if self.columns else 0)
 
-    def loss_and_gradient(self, step: int, weight: Tensor) -> tuple[Tensor, Tensor]:
-        if self._batches is None:
-            raise ValueError("an epoch must begin before its steps")
-        x, inputs, y = self._batches
-        return loss_and_gradient(
-            self.model,
-            self.parameters,
-            (x[step], inputs[step], y[step], weight),
-            self.plan.training.loss,
-            train_sets="sets" in self.plan.trainable,
-            train_consequents="consequents" in self.plan.trainable,
-        )
+    def losses(self, rows: str, members: IntArray) -> Tensor:
+        at = self.place.index(members)
+        data, targets = (self.train_rows, self.train) if rows == "train" else (self.stop_rows, self.stop)
+        model, parameters, n_rows = self.model.chosen(at), self.parameters[at], int(targets.counts[members].max())
+        with torch.no_grad(), self.place.products():
+            inputs = data.inputs[at, :n_rows]
+            firing = torch.softmax(model.log_firing(model.split(parameters)[0], inputs), dim=-1) if self.trains_sets else inputs
+            output = (firing * model.answers(parameters, data.x[at, :n_rows])).sum(dim=-1)
+        return targets.mean_losses(output, chosen_terms(self.terms, at), at)
+
+    def epoch(self, members: IntArray, order: Tensor) -> _Epoch:
+        return _Epoch(self, members, order)
 
     def weights(self, parameters: FloatArray, member: int) -> dict[str, FloatArray]:
-        """Return none for plain rules; else the scale, the sets in their own units, coefficients and biases."""
-        if self.plan.model == "rules":
-            return {}
-        n_sets, n_rules, n_features, scale = self.model.n_set_parameters, self.model.n_rules, self.model.n_features, self.scales[member]
-        code, coefficients, bias = np.split(parameters, [n_sets, n_sets + n_rules * n_features])
+        """Return the scale, the sets in their own units, coefficients and biases."""
+        one, plan = self.members[member], self.members[member].plan
+        own = parameters[self._entries[member]]
+        n_rules, n_features = len(plan.rules), len(plan.features)
+        code = own[: len(self._sets[member])] if self.trains_sets else self._sets[member]
+        coefficients, bias = np.split(own[-n_rules * (n_features + 1) :], [n_rules * n_features])
         return {
-            "feature_mean": scale.mean.copy(),
-            "feature_scale": scale.scale.copy(),
-            "sets": decode_sets(self.plan.sets, self.model.structure, code, scale.mean, scale.scale),
+            "feature_mean": one.scale.mean.copy(),
+            "feature_scale": one.scale.scale.copy(),
+            "sets": decode_sets(plan.sets, rule_structure(plan), code, one.scale.mean, one.scale.scale),
             "coefficients": coefficients.reshape(n_rules, n_features).copy(),
             "bias": bias.copy(),
         }
 
-    def _gather(self, tasks: Sequence[FitTask], chosen: Sequence[IntArray], device: str) -> _Rows:
-        x = np.zeros((len(tasks), max(len(rows) for rows in chosen), tasks[0].x.shape[1]))
-        for model, (task, rows, scale) in enumerate(zip(tasks, chosen, self.scales, strict=True)):
-            x[model, : len(rows)] = scale.apply(task.x[rows])
-        return _Rows(to_device(x, device), to_device(x[:, :, list(self.model.set_features)], device))
+    def _own_entries(self, member: Member, at: int) -> IntArray:
+        """Return the entry in the population's parameters of each of a member's own that is trained."""
+        n_rules, n_features = len(member.plan.rules), len(member.plan.features)
+        first = self.model.n_set_parameters
+        coefficients = first + np.add.outer(np.arange(n_rules) * self.model.n_features, np.arange(n_features)).ravel()
+        bias = first + self.model.n_rules * self.model.n_features + np.arange(n_rules)
+        code = self.columns.own[at].entries if self.columns else np.zeros(0, dtype=np.int64)
+        return np.concatenate([code, coefficients, bias])
 
-    def _inputs(self, rows: _Rows) -> Tensor:
-        """Return what firing is made from at every step: the sets' features or, where sets stay as they are, the firing itself."""
-        if "sets" in self.plan.trainable or self.plan.model == "rules":
-            return rows.x_sets
-        return torch.softmax(self.model.log_firing(self.model.split(self.parameters)[0], rows.x_sets), dim=-1)
+    def _first(self, own: Sequence[FloatArray]) -> Tensor:
+        size = self.model.n_set_parameters + self.model.n_rules * (self.model.n_features + 1)
+        out = np.zeros((len(own), size))
+        for model, (entries, values) in enumerate(zip(self._entries, own, strict=True)):
+            out[model, entries] = values[-len(entries) :]
+        return self.place.tensor(out)
 
-    def _loss(self, rows: _Rows, inputs: Tensor, labelled: Labelled) -> Tensor:
-        return (element_loss(self._output(rows.x, inputs), labelled.y, self.plan.training.loss) * labelled.share).sum(dim=1)
+    def _gather(self, chosen: Sequence[IntArray]) -> _Rows:
+        shape = (len(chosen), max(map(len, chosen)))
+        x = np.zeros((*shape, self.model.n_features))
+        inputs = np.zeros((*shape, self.columns.n_columns if self.columns else self.model.n_rules))
+        for at, (member, rows) in enumerate(zip(self.members, chosen, strict=True)):
+            own = member.standardised(rows)
+            x[at, : len(rows), : own.shape[1]] = own
+            if self.columns is not None:
+                inputs[at, : len(rows)] = self.columns.features_of_sets(own, member.plan, at)
+            else:
+                inputs[at, : len(rows), : len(member.plan.rules)] = _normalised_firing(member.plan, self._sets[at], own)
+        return _Rows(self.place.tensor(x), self.place.tensor(inputs))
 
-    def _output(self, x: Tensor, inputs: Tensor) -> Tensor:
-        codes = self.model.split(self.parameters)[0]
-        if self.plan.model == "rules":
-            return self.model.rules_output(self.model.log_firing(codes, inputs))
-        if "sets" in self.plan.trainable:
-            return self.model.output(self.parameters, x, self.model.log_firing(codes, inputs))
-        return (inputs * self.model.answers(self.parameters, x)).sum(dim=-1)
+
+class _Epoch:
+    """Some members between the first and the last step of an epoch."""
+
+    def __init__(self, learner: RulesLearner, members: IntArray, order: Tensor) -> None:
+        at = learner.place.index(members)
+        self._learner = learner
+        self._order = order
+        self._model, self._terms = learner.model.chosen(at), chosen_terms(learner.terms, at)
+        self._n_chosen = len(at)
+
+    def loss_and_gradient(self, step: int, parameters: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        first = slice(0, len(parameters))
+        learner, order = self._learner, self._order[step, first]
+        if len(parameters) != self._n_chosen:  # members whose rows are all seen have dropped out
+            self._model, self._terms = self._model.chosen(first), chosen_terms(self._terms, first)
+            self._n_chosen = len(parameters)
+        rows, targets = learner.train_rows, learner.train
+        with learner.place.products():
+            return loss_and_gradient(
+                self._model,
+                parameters,
+                (take(rows.x, order), take(rows.inputs, order), take(targets.label, order), targets.costs_at(order), weight),
+                self._terms,
+                train_sets=learner.trains_sets,
+                train_consequents=learner.trains_consequents,
+            )
 
 
 def first_parameters(plan: Plan, model: FuzzyModel, scale: Standardisation, seed: int) -> FloatArray:
@@ -132,5 +179,50 @@ def first_parameters(plan: Plan, model: FuzzyModel, scale: Standardisation, seed
     return np.concatenate([code, coefficients, [rule.consequent for rule in plan.rules]])
 
 
-def _own_units(plan: Plan) -> Standardisation:
-    return Standardisation(np.zeros(len(plan.features)), np.ones(len(plan.features)))
+def _own_first(member: Member) -> tuple[FloatArray, FloatArray]:
+    """Return a member's first code, and its first coefficients and biases."""
+    model = fuzzy_model(member.plan, torch.device("cpu"))
+    first = first_parameters(member.plan, model, member.scale, member.task.seed)
+    return first[: model.n_set_parameters], first[model.n_set_parameters :]
+
+
+def _normalised_firing(plan: Plan, code: FloatArray, x: FloatArray) -> FloatArray:
+    """Return (n_rows, n_rules) the normalised firing of one member's rules, from its standardised features."""
+    model = fuzzy_model(plan, torch.device("cpu"))
+    out = np.zeros((len(x), model.n_rules))
+    for start in range(0, len(x), _CHUNK_ROWS):
+        x_sets = torch.from_numpy(x[start : start + _CHUNK_ROWS, list(model.set_features)][None])
+        out[start : start + _CHUNK_ROWS] = torch.softmax(model.log_firing(torch.from_numpy(code[None]), x_sets), dim=-1)[0].numpy()
+    return out
+
+
+def _population_model(plans: Sequence[Plan], columns: SetColumns | None, place: Placement) -> FuzzyModel:
+    """Return the model of all members; without columns its firing is not asked for."""
+    device, n_models = torch.device(place.device), len(plans)
+    n_rules, n_features = max(len(plan.rules) for plan in plans), max(len(plan.features) for plan in plans)
+    log_weights = np.full((n_models, 1, n_rules), -np.inf)
+    for at, plan in enumerate(plans):
+        log_weights[at, 0, : len(plan.rules)] = np.log([rule.weight for rule in plan.rules])
+    model = FuzzyModel(
+        bank=no_sets(n_models, place) if columns is None else columns.bank(plans, place),
+        structure=NO_SETS if columns is None else columns.structure,
+        set_features=(),
+        joins=(),
+        outputs=slice(0, n_rules),
+        outputs_in_last=True,
+        consequents=torch.zeros(n_rules, device=device, dtype=place.dtype),
+        log_weights=place.tensor(log_weights) if (log_weights != 0).any() else None,
+        n_rules=n_rules,
+        n_features=n_features,
+    )
+    if columns is None:
+        return model
+    if columns.structure.groups:
+        shared = fuzzy_model(plans[0], device, place.dtype)
+        return replace(model, joins=shared.joins, outputs=shared.outputs, outputs_in_last=shared.outputs_in_last)
+    joins = np.zeros((n_models, columns.n_columns + columns.structure.n_negated, n_rules))
+    for at, (plan, own) in enumerate(zip(plans, columns.own, strict=True)):
+        for rule, product in enumerate(rule_products(plan) or ()):
+            for set_index, negated in product:
+                joins[at, own.complements[set_index] if negated else own.columns[set_index], rule] += 1
+    return replace(model, joins=(place.tensor(joins),))

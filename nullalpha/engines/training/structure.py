@@ -98,6 +98,24 @@ def rule_structure(plan: Plan) -> RuleStructure:
     )
 
 
+def rule_products(plan: Plan) -> tuple[tuple[tuple[int, bool], ...], ...] | None:
+    """Return each rule as a product: pairs of a set and whether its complement is meant; None where a rule needs an `or`."""
+    found = []
+    for rule in plan.rules:
+        leaves = _leaves_of_product(_without_negations(rule.condition, negated=False))
+        if leaves is None:
+            return None
+        found.append(tuple((leaf.set_index, leaf.kind == "not_set") for leaf in leaves))
+    return tuple(found)
+
+
+def _leaves_of_product(node: _Node) -> list[_Node] | None:
+    if not node.args:
+        return [node]
+    parts = [_leaves_of_product(arg) for arg in node.args] if node.kind == "and" else [None]
+    return None if None in parts else [leaf for part in parts for leaf in part or []]
+
+
 def _without_negations(condition: Condition, *, negated: bool) -> _Node:
     if condition.op == "is":
         return _Node("not_set" if negated else "set", condition.set_index)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nullalpha.core.fingerprint import derive_seed
 from nullalpha.data.bars import FloatArray, IntArray
-from nullalpha.engines.training.labels import LabelSeries
+from nullalpha.engines.training.labels import RETURN_CLIP, LabelSeries
 from nullalpha.engines.training.parts import Part
 from nullalpha.engines.training.population import FitTask, complete_rows
 from nullalpha.engines.training.sampling import average_uniqueness
@@ -26,6 +26,8 @@ class StrategyTask:
         train_rows, stop_rows: rows to learn from, and later ones that decide when to stop, as the protocol cuts them.
         judged_from: first row that the model is judged on.
         seed: of all that is random.
+        round_trip: what entering and leaving a whole position costs, a fraction of price: one number, or (n_rows,) where it changes with
+            the bar; None where nothing is known of it, and then no utility can be learned.
     """
 
     x: FloatArray
@@ -34,6 +36,7 @@ class StrategyTask:
     stop_rows: IntArray
     judged_from: int
     seed: int
+    round_trip: float | FloatArray | None = None
 
 
 def fit_task(plan: Plan, task: StrategyTask) -> FitTask:
@@ -42,7 +45,7 @@ def fit_task(plan: Plan, task: StrategyTask) -> FitTask:
     Rows are kept that are complete as far back as the plan reads, are events of its sampling, have a label, and whose whole horizon ends
     before the stopping rows begin, or before the model is judged: with those whose label was settled sooner, the last rows kept would be
     those of fast moves only. Uniqueness weights are worked out over the kept training rows and over the kept
-    stopping rows, each alone.
+    stopping rows, each alone. Costs are clipped to 3 as labels are: where they are more, nothing ever pays.
     """
     labels = task.labels[plan.labels]
     usable = complete_rows(task.x, plan.lookback) & np.isfinite(labels.value) & labels.event
@@ -54,15 +57,13 @@ def fit_task(plan: Plan, task: StrategyTask) -> FitTask:
         weight = np.full(len(labels.value), np.nan)
         for rows in (train, stop):
             weight[rows] = average_uniqueness(labels.start_row[rows], labels.end_row[rows])
-    return FitTask(x=task.x, y=labels.value, train_rows=train, stop_rows=stop, seed=task.seed, weight=weight)
+    cost = None if task.round_trip is None else np.minimum(task.round_trip / labels.scale, RETURN_CLIP)
+    return FitTask(x=task.x, y=labels.value, train_rows=train, stop_rows=stop, seed=task.seed, weight=weight, cost=cost)
 
 
 def part_task(part: Part, task: StrategyTask) -> FitTask:
     """Return what a part of an ensemble learns: from its own columns, under its own labels, with a seed of its own."""
-    own = StrategyTask(
-        part.features(task.x), task.labels, task.train_rows, task.stop_rows, task.judged_from, derive_seed(task.seed, part.prefix)
-    )
-    return fit_task(part.plan, own)
+    return fit_task(part.plan, replace(task, x=part.features(task.x), seed=derive_seed(task.seed, part.prefix)))
 
 
 def _kept(rows: IntArray, where: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> IntArray:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from nullalpha.core.errors import ArtifactError, InsufficientBarsError, UsageError
 from nullalpha.core.fingerprint import derive_seed
 from nullalpha.data.bars import Bars
+from nullalpha.engines.training import ensemble as strategies
+from nullalpha.engines.training import fit
 from nullalpha.engines.training.baselines import compare_with_baselines
-from nullalpha.engines.training.ensemble import StrategyTask, fit_strategy, fit_task, label_plans
-from nullalpha.engines.training.fit import EpochProgress, fit_population
+from nullalpha.engines.training.ensemble import StrategyTask, fit_task, label_plans
+from nullalpha.engines.training.fit import EpochProgress
 from nullalpha.engines.training.labels import LabelSeries, make_labels
 from nullalpha.engines.training.parts import parts_of
 from nullalpha.engines.training.population import FitTask
@@ -19,6 +22,9 @@ from nullalpha.engines.training.predict import predict_output, predict_output_at
 from nullalpha.engines.training.rulebook import describe_rules, describe_sets
 from nullalpha.engines.training.weights import weights_from_bytes, weights_to_bytes
 from nullalpha.strategy.plan import Condition, FeaturePlan, LabelPlan, MemberPlan, Plan, RouterPlan, RulePlan
+
+fit_population = partial(fit.fit_population, engine="tensor")
+fit_strategy = partial(strategies.fit_strategy, engine="tensor")
 
 PlanMaker = Callable[..., Plan]
 TaskMaker = Callable[..., FitTask]
@@ -46,7 +52,8 @@ def routed(ensemble: Plan, make_network: PlanMaker) -> Plan:
 
 def _series(y: np.ndarray, event: np.ndarray | None = None, ahead: int = 1) -> LabelSeries:
     rows = np.arange(len(y))
-    return LabelSeries(y, rows + 1, rows + ahead, rows + ahead, np.ones(len(y), dtype=bool) if event is None else event)
+    events = np.ones(len(y), dtype=bool) if event is None else event
+    return LabelSeries(y, rows + 1, rows + ahead, rows + ahead, events, np.ones(len(y)))
 
 
 def _task(make_task: TaskMaker, seed: int, *plans: LabelPlan) -> StrategyTask:
@@ -241,6 +248,34 @@ def test_sampling_and_uniqueness_change_what_is_learned_as_weighting_by_hand_doe
         np.testing.assert_allclose(found[name], by_hand[name], rtol=1e-9, atol=1e-12)
     for other in (replace(labels, cusum=0.0), replace(labels, weights="none")):
         assert np.abs(fitted(other)["coefficients"] - found["coefficients"]).max() > 1e-3
+
+
+def test_many_strategies_at_once_become_what_each_becomes_alone_and_one_that_fails_stops_no_other(
+    routed: Plan, ensemble: Plan, xor_plan: Plan, make_task: TaskMaker
+) -> None:
+    plain = replace(xor_plan, features=ensemble.features, training=replace(xor_plan.training, epochs=3))
+    short = replace(_task(make_task, 9, plain.labels), train_rows=np.arange(20))
+    wanted = [
+        (routed, [_task(make_task, seed, routed.labels, REGIME) for seed in (1, 2)]),
+        (plain, [_task(make_task, 3, plain.labels), short]),
+        (ensemble, [_task(make_task, 4, ensemble.labels)]),
+        (ensemble, []),
+        (plain, [_task(make_task, 5, plain.labels)]),
+    ]
+    found = strategies.fit_strategies(wanted, engine="tensor")
+    error = found[1]
+    assert isinstance(error, InsufficientBarsError)
+    assert error.message.startswith("task 1 has 20 usable training rows")
+    assert found[3] == []
+    for at in (0, 2, 4):
+        results = found[at]
+        assert isinstance(results, list)
+        for one, alone in zip(results, fit_strategy(*wanted[at]), strict=True):
+            assert set(one.parts) == set(alone.parts)
+            assert one.stop_loss == pytest.approx(alone.stop_loss, rel=1e-9)
+            assert one.epochs_run == alone.epochs_run
+            for name in alone.weights:
+                np.testing.assert_allclose(one.weights[name], alone.weights[name], rtol=1e-7, atol=1e-9)
 
 
 def test_too_few_rows_and_a_population_of_ensembles_are_typed_errors(ensemble: Plan, xor_plan: Plan, make_task: TaskMaker) -> None:

@@ -8,7 +8,7 @@ import pytest
 from nullalpha.data.bars import Bars
 from nullalpha.data.instruments import FillBasis
 from nullalpha.engines.training.labels import make_labels
-from nullalpha.strategy.plan import LabelPlan
+from nullalpha.strategy.plan import LabelKind, LabelPlan
 
 
 def _bars(open_: list[float] | np.ndarray, close: list[float] | np.ndarray) -> Bars:
@@ -170,6 +170,37 @@ def test_the_price_of_the_signal_bar_is_not_where_the_return_begins(basis: FillB
     labels = make_labels(plan, walk, basis)
     volatility = np.std(np.diff(np.log(walk.close[35:51])), ddof=1)
     np.testing.assert_allclose(labels.value[50], np.clip(np.log(price[55] / price[51]) / (volatility * 2), -3, 3))
+
+
+def test_a_label_of_one_stands_for_the_scale_and_a_touched_barrier_for_the_barrier() -> None:
+    forward = make_labels(LabelPlan("forward_return", 2, 2), GOLDEN, "close")
+    np.testing.assert_allclose(forward.scale[2], 0.02)  # see above: deviation 0.02 / sqrt(2), times the root of 2 bars
+    assert np.isnan(forward.scale[[0, 1, 4, 5, 6]]).all()
+    base = 0.02 / np.sqrt(2) * np.sqrt(3)  # with a horizon of 3; barriers at half of it, 0.0122 from the entry at 0.05
+    for after, scale in (((0.06, 0.08, 0.0), base / 2), ((0.055, 0.045, 0.06), base)):
+        closes = 100 * np.exp(np.array([0.0, 0.01, 0.04, 0.05, *after, 0.0]))
+        found = make_labels(LabelPlan("triple_barrier", 3, 2, 0.5), _bars(closes, closes), "close")
+        np.testing.assert_allclose(found.scale[2], scale)
+
+
+@pytest.mark.parametrize("basis", ["open", "close"])
+@pytest.mark.parametrize("kind", ["forward_return", "zigzag"])
+def test_the_label_times_its_scale_is_a_log_return(kind: LabelKind, basis: FillBasis, walk: Bars) -> None:
+    labels = make_labels(LabelPlan(kind, 6, 15, 0.5), walk, basis)
+    price = walk.open if basis == "open" else walk.close
+    known = np.flatnonzero(np.isfinite(labels.value) & (np.abs(labels.value) < 3))
+    moved = labels.value[known] * labels.scale[known]
+    if kind == "forward_return":
+        np.testing.assert_allclose(moved, np.log(price[known + 7] / price[known + 1]), atol=1e-12)
+    else:
+        reached = np.concatenate([walk.close, price])[:, None] / price[known + 1][None]
+        assert (np.abs(np.log(reached) - moved).min(axis=0) < 1e-12).all()
+    assert np.isfinite(labels.scale).tolist() == np.isfinite(labels.value).tolist()
+
+
+def test_a_regime_has_no_scale_for_it_is_no_return(walk: Bars) -> None:
+    for plan in KINDS[3:]:
+        assert np.isnan(make_labels(plan, walk, "close").scale).all()
 
 
 def test_a_flat_past_or_too_few_bars_give_no_label() -> None:

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nullalpha.engines.training.gradient import loss_and_gradient
-from nullalpha.engines.training.losses import element_loss
+from nullalpha.engines.training.losses import LossTerms, element_loss
 from nullalpha.engines.training.membership import decode_sets, encode_sets, log_complement, set_params
 from nullalpha.engines.training.model import fuzzy_model
 from nullalpha.engines.training.predict import predict_output, predict_signal
-from nullalpha.strategy.plan import Condition, Plan, SetPlan
+from nullalpha.strategy.plan import Condition, Loss, Plan, SetPlan
 
 CPU = torch.device("cpu")
 SETS = (
@@ -68,6 +68,11 @@ def _truth(condition: Condition, x: np.ndarray) -> np.ndarray:
     if condition.op == "not":
         return 1 - parts[0]
     return np.prod(parts, axis=0) if condition.op == "and" else 1 - np.prod([1 - part for part in parts], axis=0)
+
+
+def _terms(kind: Loss) -> LossTerms:
+    one = torch.ones(1, 1, dtype=torch.float64)
+    return LossTerms(kind, 0.3 * one, 2.0 * one, 0.5 * one)
 
 
 def _weights(plan: Plan, seed: int = 0) -> dict[str, np.ndarray]:
@@ -206,7 +211,7 @@ def test_whatever_training_does_to_a_code_its_sets_keep_their_meaning(make_plan:
 @pytest.mark.parametrize("kind", ["huber", "mse"])
 @pytest.mark.parametrize("trainable", [("sets", "consequents"), ("sets",), ("consequents",)])
 def test_the_gradient_equals_autograd_through_the_whole_model(
-    make_plan: Callable[..., Plan], kind: str, trainable: tuple[str, ...]
+    make_plan: Callable[..., Plan], kind: Loss, trainable: tuple[str, ...]
 ) -> None:
     conditions = [
         _and(_is(0), _is(1)),
@@ -226,8 +231,9 @@ def test_the_gradient_equals_autograd_through_the_whole_model(
     x = torch.tensor(rng.standard_normal((3, 40, 2)))
     x_sets = x[..., list(model.set_features)]
     label, weight = torch.tensor(rng.standard_normal((3, 40)) * 2), torch.tensor(rng.random((3, 40)))
+    terms, cost = _terms(kind), torch.zeros(1, 1, dtype=torch.float64)
     output = model.output(parameters, x, model.log_firing(model.split(parameters)[0], x_sets))
-    expected_loss = (element_loss(output, label, kind) * weight).sum(dim=1)  # type: ignore[arg-type]
+    expected_loss = (element_loss(output, label, terms, cost) * weight).sum(dim=1)
     (expected,) = torch.autograd.grad(expected_loss.sum(), parameters)
     n_sets = model.n_set_parameters
     expected[:, :n_sets] *= "sets" in trainable
@@ -236,8 +242,8 @@ def test_the_gradient_equals_autograd_through_the_whole_model(
     loss, gradient = loss_and_gradient(
         model,
         parameters.detach(),
-        (x, inputs, label, weight),
-        kind,  # type: ignore[arg-type]
+        (x, inputs, label, cost, weight),
+        terms,
         train_sets="sets" in trainable,
         train_consequents="consequents" in trainable,
     )
@@ -266,8 +272,9 @@ def test_twenty_inputs_neither_vanish_nor_lose_their_gradient(make_plan: Callabl
     assert torch.isfinite(firing).all()
     np.testing.assert_allclose(firing.sum(dim=-1).numpy(), 1.0, rtol=1e-12)
     weight = torch.full((1, 50), 1 / 50, dtype=torch.float64)
-    batch = (x, x_sets, torch.zeros(1, 50, dtype=torch.float64), weight)
-    _, gradient = loss_and_gradient(model, parameters, batch, "mse", train_sets=True, train_consequents=True)
+    zero = torch.zeros(1, 50, dtype=torch.float64)
+    batch = (x, x_sets, zero, zero, weight)
+    _, gradient = loss_and_gradient(model, parameters, batch, _terms("mse"), train_sets=True, train_consequents=True)
     assert torch.isfinite(gradient).all()
     assert gradient[:, : model.n_set_parameters].abs().max() > 1e-9
 

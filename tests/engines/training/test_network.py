@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
 from nullalpha.core.errors import ArtifactError, InsufficientBarsError
+from nullalpha.engines.training import fit
 from nullalpha.engines.training.baselines import compare_with_baselines
-from nullalpha.engines.training.fit import FitResult, fit_population
+from nullalpha.engines.training.fit import FitResult
 from nullalpha.engines.training.network import first_arrays, network_model
 from nullalpha.engines.training.population import FitTask
 from nullalpha.engines.training.predict import predict_output, predict_signal, weight_shapes
@@ -19,6 +21,8 @@ from nullalpha.engines.training.recurrence import differentiable_gru, differenti
 from nullalpha.engines.training.rulebook import describe_sets
 from nullalpha.strategy.network_size import network_layout, network_parameters
 from nullalpha.strategy.plan import NETWORK_KINDS, NetworkKind, NetworkPlan, Plan, SetPlan, Trainable
+
+fit_population = partial(fit.fit_population, engine="tensor")
 
 PlanMaker = Callable[..., Plan]
 TaskMaker = Callable[..., FitTask]
@@ -141,9 +145,9 @@ def test_an_mlp_learns_a_planted_exclusive_or(make_network: PlanMaker, make_task
     plan, task = make_network("fuzzy_mlp", hidden=(8,), epochs=40, learning_rate=0.03), make_task(1)
     (result,) = fit_population(plan, [task])
     report = compare_with_baselines(plan, result.weights, task)
-    assert report.model_loss < 0.6 * report.ridge_loss
+    assert report.model_loss < 0.6 * report.linear_loss
     assert report.model_accuracy > 0.85
-    assert report.beats_all
+    assert report.model_loss < min(report.zero_loss, report.majority_loss, report.linear_loss)
     assert result.stop_loss == pytest.approx(report.model_loss, rel=1e-9)
 
 
@@ -282,7 +286,6 @@ def test_the_influence_of_a_set_is_what_a_small_move_of_its_membership_does(kind
         slope = change[0].numpy() / 2e-6
         assert found.effect == pytest.approx(np.abs(slope).mean(), rel=1e-6)
         assert found.lean == pytest.approx(slope.mean(), rel=1e-6)
-        assert found.membership == pytest.approx(float(memberships[0, [9, 15], index].mean()))
         assert (found.set.feature, found.set.name) == (f"x{index // 2}", ("low", "high")[index % 2])
     assert sum(found.share for found in influences) == pytest.approx(1.0)
     with pytest.raises(InsufficientBarsError, match="none of 1 rows"):

@@ -2,16 +2,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from nullalpha.core.errors import InsufficientBarsError
+from nullalpha.engines.training import fit
 from nullalpha.engines.training.baselines import compare_with_baselines, ridge_prediction
-from nullalpha.engines.training.fit import fit_population
 from nullalpha.engines.training.population import FitTask
 from nullalpha.engines.training.predict import predict_output
 from nullalpha.strategy.plan import ModelKind, Plan
+
+fit_population = partial(fit.fit_population, engine="tensor")
 
 PlanMaker = Callable[..., Plan]
 TaskMaker = Callable[..., FitTask]

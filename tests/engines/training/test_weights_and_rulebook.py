@@ -2,17 +2,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from nullalpha.core.errors import ArtifactError, InsufficientBarsError
-from nullalpha.engines.training.fit import fit_population
+from nullalpha.engines.training import fit
 from nullalpha.engines.training.population import FitTask
 from nullalpha.engines.training.predict import predict_output, predict_signal
 from nullalpha.engines.training.rulebook import describe_rules
 from nullalpha.engines.training.weights import weights_from_bytes, weights_to_bytes
 from nullalpha.strategy.plan import Condition, Plan, SetPlan
+
+fit_population = partial(fit.fit_population, engine="tensor")
 
 
 @pytest.fixture(scope="module")

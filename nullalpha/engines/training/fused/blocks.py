@@ -1,0 +1,13 @@
+"""What all kernels of the compiled engine agree on: the rows of a block, and how freely sums may be taken."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32Array = NDArray[np.float32]
+
+ROWS = 64
+"""Rows of a block: what a step of a usual network touches of so many stays in the nearest cache."""
+FAST = {"reassoc", "contract", "nsz", "arcp"}
+"""Sums in any order, products and sums as one; NaN and infinity stay what they are."""
