@@ -9,27 +9,22 @@ import numpy as np
 
 from nullalpha.core.errors import DataError
 from nullalpha.data.bars import Bars, FloatArray
-from nullalpha.data.instruments import Costs
 
 _SAME_FACTOR = 1e-9
 
 
-def friction(costs: Costs) -> float:
-    """Return half spread plus slippage of one side of a trade, a fraction of price."""
-    return (costs.half_spread_bps + costs.slippage_bps) / 10_000.0
-
-
-def roll_carry(bars: Bars, costs: Costs) -> FloatArray:
+def roll_carry(bars: Bars, one_side: FloatArray) -> FloatArray:
     """Return what rolling from one contract to the next costs at each close.
 
     A roll sells the old contract and buys the new one for the same notional (or the other way round), so it costs both sides: at price 1,
-    2 x friction in the prices paid, and commission x (1 - friction) + commission x (1 + friction). It is charged at the last close of the
-    old contract: the row before the factor of adjustment changes. A roll between contracts of equal price leaves no trace in the factor.
+    2 x friction in the prices paid, and commission x (1 - friction) + commission x (1 + friction), so twice `one_side`. It is charged at
+    the last close of the old contract: the row before the factor of adjustment changes. A roll between contracts of equal price leaves no
+    trace in the factor.
 
     Args:
         bars: of one future, adjusted for rolls alone and by ratio, so that the factor is constant while a contract lasts; without a
             factor nothing was rolled.
-        costs: of one side of a trade.
+        one_side: (n_bars,) or one number: what one side of a trade costs at each close, a fraction of its notional.
     Returns:
         (n_bars,) fraction of the notional held at the close.
     Raises:
@@ -48,5 +43,5 @@ def roll_carry(bars: Bars, costs: Costs) -> FloatArray:
             value=bars.factor[row],
             suggestion="adjust rolls by a ratio that is constant while a contract lasts, not by a difference or a rounded adjusted close",
         )
-    carry[:-1][changes] = 2.0 * (costs.commission + friction(costs))
+    carry[:-1][changes] = 2.0 * np.broadcast_to(one_side, (len(bars),))[:-1][changes]
     return carry

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-
-import numpy as np
+from typing import Literal
 
 from nullalpha.core.errors import DataError, UsageError
 from nullalpha.data.bars import FloatArray
 from nullalpha.engines.backtest.kernel import compiled_form
-from nullalpha.engines.backtest.positions import positions_nb
-from nullalpha.strategy.plan import DecisionPlan, ExitPlan, SizingPlan
+from nullalpha.engines.backtest.positions import Rule, distances_nb, positions_nb
+from nullalpha.strategy.plan import DecisionPlan, EntryPlan, ExitPlan, SizingPlan
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,27 @@ class ExitDistances:
     target: FloatArray
     max_bars: int
     trailing: FloatArray | None = None
+
+
+EntryKind = Literal["market", "limit", "stop", "stop_limit"]
+
+
+@dataclass(frozen=True)
+class EntryOrders:
+    """How positions are entered.
+
+    Attributes:
+        kind: of the order.
+        distance: (n_bars,) from the close that gives the order to its limit (below it for a long position) or its stop (above it), in price
+            units; 0 or NaN puts it at the close.
+        limit_distance: (n_bars,) of a stop_limit, from its stop on to its limit, in price units.
+        valid_bars: bars that it waits; 0 for until the target changes.
+    """
+
+    kind: EntryKind
+    distance: FloatArray
+    limit_distance: FloatArray | None = None
+    valid_bars: int = 0
 
 
 def target_positions(decision: DecisionPlan, signal: FloatArray, volatility: FloatArray, sessions_per_year: float) -> FloatArray:
@@ -71,22 +91,25 @@ def target_positions(decision: DecisionPlan, signal: FloatArray, volatility: Flo
             path="target_positions",
             suggestion="compute both from the same bars",
         )
+    return positions_nb(compiled_form(signal), compiled_form(volatility), rule_of(decision, sessions_per_year))
+
+
+def rule_of(decision: DecisionPlan, sessions_per_year: float) -> Rule:
+    """Return a decision plan as the numbers that `positions.decided_nb` reads; errors as of `target_positions`."""
     long_above = math.inf if decision.long_above is None else decision.long_above
     short_below = -math.inf if decision.short_below is None else decision.short_below
     sizing = decision.sizing
-    return positions_nb(
-        compiled_form(signal),
-        compiled_form(volatility),
-        float(long_above),
-        float(long_above if decision.long_exit_below is None else decision.long_exit_below),
-        float(short_below),
-        float(short_below if decision.short_exit_above is None else decision.short_exit_above),
-        int(decision.separation_bars),
-        sizing.kind == "fixed",
-        sizing.kind == "kelly",
-        float(sizing.kelly_fraction if sizing.kind == "kelly" else sizing.annual),
-        math.sqrt(_horizon(sizing) if sizing.kind == "kelly" else sessions_per_year),
-        float(sizing.size if sizing.kind == "fixed" else sizing.max_leverage),
+    return Rule(
+        long_above=float(long_above),
+        long_exit=float(long_above if decision.long_exit_below is None else decision.long_exit_below),
+        short_below=float(short_below),
+        short_exit=float(short_below if decision.short_exit_above is None else decision.short_exit_above),
+        separation=int(decision.separation_bars),
+        constant=sizing.kind == "fixed",
+        by_output=sizing.kind == "kelly",
+        risk=float(sizing.kelly_fraction if sizing.kind == "kelly" else sizing.annual),
+        scale=math.sqrt(_horizon(sizing) if sizing.kind == "kelly" else sessions_per_year),
+        most=float(sizing.size if sizing.kind == "fixed" else sizing.max_leverage),
     )
 
 
@@ -115,6 +138,20 @@ def exit_distances(exits: ExitPlan, close: FloatArray, atr: FloatArray) -> ExitD
     )
 
 
+def entry_orders(entry: EntryPlan | None, close: FloatArray, atr: FloatArray) -> EntryOrders | None:
+    """Return how a plan enters, with distances in price at each bar's close; None for market orders.
+
+    Args:
+        entry: the plan's.
+        close: (n_bars,) close prices.
+        atr: (n_bars,) average true range (14 bars) in price units, NaN where unknown: there an order lies at the close itself.
+    """
+    if entry is None:
+        return None
+    limit = _nearer(entry.limit_atr, entry.limit_fraction, close, atr) if entry.order == "stop_limit" else None
+    return EntryOrders(entry.order, _nearer(entry.distance_atr, entry.distance_fraction, close, atr), limit, entry.valid_bars)
+
+
 def _horizon(sizing: SizingPlan) -> int:
     if sizing.horizon_bars < 1:
         raise UsageError(
@@ -127,6 +164,4 @@ def _horizon(sizing: SizingPlan) -> int:
 
 
 def _nearer(multiple: float, fraction: float, close: FloatArray, atr: FloatArray) -> FloatArray:
-    by_atr = multiple * atr if multiple > 0 else np.full(len(close), np.nan)
-    by_price = fraction * close if fraction > 0 else np.full(len(close), np.nan)
-    return np.fmin(by_atr, by_price)
+    return distances_nb(float(multiple), float(fraction), compiled_form(close), compiled_form(atr))

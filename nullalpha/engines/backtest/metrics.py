@@ -1,7 +1,7 @@
 """Figures of an account, on returns per session. Fractions, never percent; NaN where a figure is undefined, never 0.
 
 Annual figures use the factor handed in (252, 260, 365: sessions a year) and carry it. The Sharpe ratio here is the bare ratio; its standard
-error, and every judgement, belong to the evidence. Cash earns nothing, so returns are already in excess of a riskless rate of 0.
+error, and every judgement, belong to the evidence. It is of returns in excess of the risk-free rate.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Performance:
         total_return: last equity over capital, minus 1.
         annual_return: geometric: (1 + total_return) ** (1 / years) - 1; NaN when more than the capital was lost.
         annual_volatility: standard deviation (n - 1) of session returns x sqrt(sessions_per_year).
-        sharpe: mean over standard deviation of session returns x sqrt(sessions_per_year); NaN when they do not vary.
+        sharpe: mean, in excess of the risk-free rate, over standard deviation of session returns x sqrt(sessions_per_year); NaN when they
+            do not vary.
         max_drawdown: deepest fall of equity at any bar's close from its running peak (capital included), <= 0.
         mean_exposure: mean of signed position value over equity.
         annual_turnover: notional traded over equity before the bar, summed, a year; buying and selling both count.
@@ -131,11 +132,21 @@ def annual_return(total_return: float, years: float) -> float:
     return float((1.0 + total_return) ** (1.0 / years) - 1.0)
 
 
-def performance(result: StitchedResult, sessions_per_year: float) -> Performance:
+def in_excess_of_cash(returns: FloatArray, risk_free: float, sessions_per_year: float) -> FloatArray:
+    """Return session returns less the risk-free rate of a session.
+
+    Args:
+        risk_free: a year, fraction, simple.
+    """
+    return returns - risk_free / sessions_per_year if risk_free else returns
+
+
+def performance(result: StitchedResult, sessions_per_year: float, risk_free: float = 0.0) -> Performance:
     """Return the figures of an account; for a single backtest, of `stitch([result])`.
 
     Args:
         sessions_per_year: the instrument's own count, > 0.
+        risk_free: a year, fraction.
     Raises:
         InsufficientBarsError: if there is no bar.
         UsageError: if sessions_per_year is not a positive number.
@@ -152,7 +163,7 @@ def performance(result: StitchedResult, sessions_per_year: float) -> Performance
         total_return=total,
         annual_return=annual_return(total, years),
         annual_volatility=_deviation(sessions.returns) * math.sqrt(sessions_per_year),
-        sharpe=sharpe_ratio(sessions.returns, sessions_per_year),
+        sharpe=sharpe_ratio(in_excess_of_cash(sessions.returns, risk_free, sessions_per_year), sessions_per_year),
         max_drawdown=float(drawdown(result.equity, result.capital).min()),
         mean_exposure=float(result.exposure.mean()),
         annual_turnover=_over_equity(result, result.turnover_notional) / years,

@@ -37,7 +37,9 @@ class BacktestResult:
         exposure: (n_rows,) position x close / equity; 0 when nothing is held.
         commission: (n_rows,) paid in each bar.
         slippage: (n_rows,) cost of half spread and slippage in each bar (contained in the prices paid).
-        carry: (n_rows,) charged at each close for what was held over it.
+        carry: (n_rows,) charged at each close for what was held over it; below 0 it was received.
+        interest: (n_rows,) that cash earned over each bar, paid where it was borrowed (below 0).
+        income: (n_rows,) dividends received in each bar, paid by short positions (below 0).
         turnover_notional: (n_rows,) notional traded in each bar, at the prices paid.
         fill_array: (n_fills, kernel.N_COLUMNS), `trade_array`: (n_trades,) of `trades.TRADE_DTYPE`; `fills` and `trades` read better.
         ruined: whether equity fell to 0 or below, which ended trading.
@@ -61,6 +63,8 @@ class BacktestResult:
     commission: FloatArray
     slippage: FloatArray
     carry: FloatArray
+    interest: FloatArray
+    income: FloatArray
     turnover_notional: FloatArray
     fill_array: FloatArray
     trade_array: TradeArray
@@ -72,7 +76,10 @@ class BacktestResult:
 
     @property
     def fees(self) -> FloatArray:
-        """(n_rows,) everything that trading and holding cost in each bar: commission, half spread, slippage and carry."""
+        """(n_rows,) everything that trading and holding cost in each bar: commission, half spread, slippage and carry.
+
+        Interest and dividends are no fees.
+        """
         return self.commission + self.slippage + self.carry
 
     @property
@@ -99,7 +106,11 @@ class BacktestResult:
     @property
     def traded_array(self) -> TradeArray:
         """(n_trades,) the same trades at the prices and in the units of their own days: as an exchange would have confirmed them."""
-        return self.trade_array if self.factor is None else trade_array_as_traded(self.fill_array, self.factor, self.start_row)
+        return (
+            self.trade_array
+            if self.factor is None
+            else trade_array_as_traded(self.trade_array, self.fill_array, self.factor, self.start_row)
+        )
 
     @property
     def fills_as_traded(self) -> tuple[Fill, ...]:

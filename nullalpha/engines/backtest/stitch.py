@@ -15,6 +15,7 @@ import numpy as np
 from nullalpha.core.errors import DataError, InsufficientBarsError
 from nullalpha.data.bars import FloatArray, IntArray, TimeArray
 from nullalpha.engines.backtest.exposure import excess_returns, matched_exposure
+from nullalpha.engines.backtest.orders import OrderArray, orders_of, scaled_orders
 from nullalpha.engines.backtest.result import BacktestResult, returns_of
 from nullalpha.engines.backtest.trades import Trade, TradeArray, as_trades, scaled_trades
 
@@ -29,10 +30,12 @@ class StitchedResult:
         time, equity, returns, exposure: (n_bars,) at each close; exposure is signed position value over equity.
         instrument_returns: (n_bars,) close-to-close; of several instruments, weighted by their accounts' equity before the bar.
         matched_exposure: (n_bars,) what exposure-matched holding holds in each bar, known before it; NaN where there was nothing to match.
-        excess: (n_bars,) returns minus those of the matched exposure, matched fold by fold and instrument by instrument.
+        excess: (n_bars,) returns, without interest on cash, minus those of the matched exposure, matched fold by fold and instrument by
+            instrument.
         fold_ids: (n_bars,) 0, 1, ... in order of time; of several instruments the latest fold that any of them has reached.
-        commission, slippage, carry, turnover_notional: (n_bars,) in currency, as in `BacktestResult`.
+        commission, slippage, carry, interest, income, turnover_notional: (n_bars,) in currency, as in `BacktestResult`.
         trade_array, traded_array: (n_trades,) round trips at adjusted prices, and at the prices and in the units of their own days.
+        order_array: (n_fills,) of `orders.ORDER_DTYPE`, instrument by instrument, in order of time.
         ruined: whether equity fell to 0 or below; nothing is traded after that.
     """
 
@@ -50,9 +53,12 @@ class StitchedResult:
     commission: FloatArray
     slippage: FloatArray
     carry: FloatArray
+    interest: FloatArray
+    income: FloatArray
     turnover_notional: FloatArray
     trade_array: TradeArray
     traded_array: TradeArray
+    order_array: OrderArray
     ruined: bool
 
     def __len__(self) -> int:
@@ -103,6 +109,7 @@ def stitch(results: Sequence[BacktestResult], priors: Sequence[FloatArray] | Non
     exposure = np.concatenate([r.exposure * (f > 0.0) for r, f in pairs])
     instrument_returns = np.concatenate([r.instrument_returns for r in results])
     fold_ids = np.repeat(np.arange(len(results)), [len(r) for r in results])
+    earned = np.concatenate([_share_of_equity(r, r.interest) * (f > 0.0) for r, f in pairs])
     matched = matched_exposure(exposure, fold_ids, [np.zeros(0)] * len(results) if priors is None else priors)
     return StitchedResult(
         instruments=(results[0].instrument,),
@@ -114,16 +121,25 @@ def stitch(results: Sequence[BacktestResult], priors: Sequence[FloatArray] | Non
         exposure=exposure,
         instrument_returns=instrument_returns,
         matched_exposure=matched,
-        excess=excess_returns(returns, matched, instrument_returns),
+        excess=excess_returns(returns - earned, matched, instrument_returns),
         fold_ids=fold_ids,
         commission=np.concatenate([r.commission * f for r, f in pairs]),
         slippage=np.concatenate([r.slippage * f for r, f in pairs]),
         carry=np.concatenate([r.carry * f for r, f in pairs]),
+        interest=np.concatenate([r.interest * f for r, f in pairs]),
+        income=np.concatenate([r.income * f for r, f in pairs]),
         turnover_notional=np.concatenate([r.turnover_notional * f for r, f in pairs]),
         trade_array=np.concatenate([scaled_trades(r.trade_array, f) for r, f in pairs if f > 0.0]),
         traded_array=np.concatenate([scaled_trades(r.traded_array, f) for r, f in pairs if f > 0.0]),
+        order_array=np.concatenate([scaled_orders(orders_of(r, fold), f) for fold, (r, f) in enumerate(pairs) if f > 0.0]),
         ruined=bool(whole.min() <= 0.0),
     )
+
+
+def _share_of_equity(result: BacktestResult, money: FloatArray) -> FloatArray:
+    """Return (n_rows,) money of each bar over the equity before it; 0 once there is none."""
+    before = np.concatenate(([result.capital], result.equity[:-1]))
+    return np.where(before > 0.0, money / np.where(before > 0.0, before, 1.0), 0.0)
 
 
 def combine(results: Sequence[StitchedResult]) -> StitchedResult:
@@ -165,9 +181,12 @@ def combine(results: Sequence[StitchedResult]) -> StitchedResult:
         commission=np.sum([_placed(r, r.commission * s, time) for r, s in scaled], axis=0),
         slippage=np.sum([_placed(r, r.slippage * s, time) for r, s in scaled], axis=0),
         carry=np.sum([_placed(r, r.carry * s, time) for r, s in scaled], axis=0),
+        interest=np.sum([_placed(r, r.interest * s, time) for r, s in scaled], axis=0),
+        income=np.sum([_placed(r, r.income * s, time) for r, s in scaled], axis=0),
         turnover_notional=np.sum([_placed(r, r.turnover_notional * s, time) for r, s in scaled], axis=0),
         trade_array=_all_trades([r.trade_array for r in results], results, scales),
         traded_array=_all_trades([r.traded_array for r in results], results, scales),
+        order_array=_all_orders(results, scales),
         ruined=bool(equity.min() <= 0.0),
     )
 
@@ -195,6 +214,17 @@ def _all_trades(trades: Sequence[TradeArray], results: Sequence[StitchedResult],
     offset = 0
     for own, result, scale in zip(trades, results, scales, strict=True):
         part = scaled_trades(own, scale)
+        part["instrument"] += offset
+        offset += len(result.instruments)
+        parts.append(part)
+    return np.concatenate(parts)
+
+
+def _all_orders(results: Sequence[StitchedResult], scales: Sequence[float]) -> OrderArray:
+    parts = []
+    offset = 0
+    for result, scale in zip(results, scales, strict=True):
+        part = scaled_orders(result.order_array, scale)
         part["instrument"] += offset
         offset += len(result.instruments)
         parts.append(part)

@@ -7,6 +7,7 @@ traded`: then each fill is at the price and in the units of its own day (price /
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,7 +16,20 @@ from numba import njit
 from numpy.typing import NDArray
 
 from nullalpha.data.bars import FloatArray
-from nullalpha.engines.backtest.kernel import CARRY, COMMISSION, HELD, PRICE, REASON, REASONS, ROW, SLIPPAGE, UNITS
+from nullalpha.engines.backtest.excursions import excursions_nb
+from nullalpha.engines.backtest.kernel import (
+    CARRY,
+    COMMISSION,
+    HELD,
+    INCOME,
+    PRICE,
+    REASON,
+    REASONS,
+    ROW,
+    SLIPPAGE,
+    UNITS,
+    compiled_form,
+)
 
 Reason = Literal["signal", "stop", "target", "time", "edge", "ruin", "trailing"]
 
@@ -31,6 +45,11 @@ TRADE_DTYPE = np.dtype(
         ("exit_price", np.float64),
         ("pnl", np.float64),
         ("fees", np.float64),
+        ("income", np.float64),
+        ("mae", np.float64),
+        ("mfe", np.float64),
+        ("mae_money", np.float64),
+        ("mfe_money", np.float64),
         ("reason", np.int64),
     ]
 )
@@ -38,9 +57,12 @@ TRADE_DTYPE = np.dtype(
 
 TradeArray = NDArray[np.void]
 
+_EXCURSIONS = ("mae", "mfe", "mae_money", "mfe_money")
+_MONEY = ("units", "exit_units", "pnl", "fees", "income", "mae_money", "mfe_money")
+
 _ENTRY_ROW, _EXIT_ROW, _SIDE, _UNITS_IN, _PAID_IN, _UNITS_OUT, _PAID_OUT, _TRADE_COMMISSION, _TRADE_SLIPPAGE, _TRADE_CARRY = range(10)
-_EXIT_REASON = 10
-_N_TRADE_COLUMNS = 11
+_EXIT_REASON, _TRADE_INCOME = 10, 11
+_N_TRADE_COLUMNS = 12
 
 
 @dataclass(frozen=True)
@@ -51,10 +73,13 @@ class Trade:
         entry_row, exit_row: rows of the instrument's bars in which the first entry and the last exit filled.
         side: +1 long, -1 short.
         units: units entered in all, > 0.
-        exit_units: units left in all: as many; as traded, more or fewer if the instrument was split (or rolled) meanwhile.
+        exit_units: units left in all: as many, or more or fewer if the instrument was split (or rolled) meanwhile.
         entry_price, exit_price: average prices paid and received, half spread and slippage included, commission not.
-        pnl: profit net of all costs, commissions of entry and exit and carry included.
+        pnl: profit net of all costs, commissions of entry and exit, carry and dividends included.
         fees: commission plus half spread and slippage of all its fills, plus the carry charged while it was held.
+        income: dividends received while it was held; a short position pays them.
+        mae, mfe: how far prices went against it and in its favour at most, fractions of the entry price, <= 0 and >= 0; see `excursions`.
+        mae_money, mfe_money: its worst and best open profit, in currency, <= 0 and >= 0.
         bars_held: exit_row - entry_row; 0 for a trade within one bar.
     """
 
@@ -68,6 +93,11 @@ class Trade:
     exit_price: float
     pnl: float
     fees: float
+    income: float
+    mae: float
+    mfe: float
+    mae_money: float
+    mfe_money: float
     bars_held: int
     exit_reason: Reason
 
@@ -76,7 +106,7 @@ class Trade:
 class Fill:
     """One fill: signed units, the price paid or received, and what it cost (commission; half spread and slippage).
 
-    `carry` is what was charged for holding the position since the fill before.
+    `carry` is what was charged for holding the position since the fill before, `income` the dividends it received.
     """
 
     row: int
@@ -86,31 +116,41 @@ class Fill:
     slippage: float
     reason: Reason
     carry: float
+    income: float
 
 
-def trade_array(fills: FloatArray) -> TradeArray:
+def trade_array(fills: FloatArray, prices: Sequence[FloatArray], split: FloatArray | None, start_row: int = 0) -> TradeArray:
     """Return the trades that a run's fills make, oldest exit first.
 
     Args:
         fills: (n_fills, kernel.N_COLUMNS) of a run that ends flat.
+        prices: open, high, low and close (n_rows,) as the kernel traded them, from `start_row` on.
+        split: (n_rows,) units that one unit becomes at a bar's start; None for no splits.
+        start_row: the fills' row of the first price.
     Returns:
         (n_trades,) of `TRADE_DTYPE`, all of instrument 0.
     """
-    return _as_array(_pair_nb(fills))
+    trades = _as_array(_pair_nb(fills))
+    splits = np.empty(0) if split is None else compiled_form(split)
+    open_, high, low, close = (compiled_form(column) for column in prices)
+    excursions = excursions_nb(fills, open_, high, low, close, splits, start_row)
+    for name, column in zip(_EXCURSIONS, excursions.T, strict=True):
+        trades[name] = column
+    return trades
 
 
-def trade_array_as_traded(fills: FloatArray, factor: FloatArray, start_row: int = 0) -> TradeArray:
+def trade_array_as_traded(trades: TradeArray, fills: FloatArray, factor: FloatArray, start_row: int = 0) -> TradeArray:
     """Return the same trades at the prices and in the units of their own days.
 
     Args:
-        fills: as of `trade_array`.
+        trades: of `trade_array`.
+        fills: that they were made of.
         factor: (n_rows,) of the bars from `start_row` on: price as traded = price / factor.
     """
-    columns = _pair_nb(fill_array_as_traded(fills, factor, start_row))
-    trades = _as_array(columns)
-    trades["exit_units"] = columns[:, _UNITS_OUT]
-    trades["exit_price"] = columns[:, _PAID_OUT] / columns[:, _UNITS_OUT]
-    return trades
+    traded = _as_array(_pair_nb(fill_array_as_traded(fills, factor, start_row)))
+    for name in _EXCURSIONS:
+        traded[name] = trades[name]
+    return traded
 
 
 def fill_array_as_traded(fills: FloatArray, factor: FloatArray, start_row: int = 0) -> FloatArray:
@@ -125,12 +165,14 @@ def fill_array_as_traded(fills: FloatArray, factor: FloatArray, start_row: int =
 
 def _as_array(columns: FloatArray) -> TradeArray:
     trades = np.zeros(len(columns), dtype=TRADE_DTYPE)
-    side, units = columns[:, _SIDE], columns[:, _UNITS_IN]
+    side = columns[:, _SIDE]
     trades["entry_row"], trades["exit_row"], trades["side"] = columns[:, _ENTRY_ROW], columns[:, _EXIT_ROW], side
-    trades["units"] = trades["exit_units"] = units
-    trades["entry_price"] = columns[:, _PAID_IN] / units
-    trades["exit_price"] = columns[:, _PAID_OUT] / units
-    trades["pnl"] = side * (columns[:, _PAID_OUT] - columns[:, _PAID_IN]) - columns[:, _TRADE_COMMISSION] - columns[:, _TRADE_CARRY]
+    trades["units"], trades["exit_units"] = columns[:, _UNITS_IN], columns[:, _UNITS_OUT]
+    trades["entry_price"] = columns[:, _PAID_IN] / columns[:, _UNITS_IN]
+    trades["exit_price"] = columns[:, _PAID_OUT] / columns[:, _UNITS_OUT]
+    trades["income"] = columns[:, _TRADE_INCOME]
+    costs = columns[:, _TRADE_COMMISSION] + columns[:, _TRADE_CARRY]
+    trades["pnl"] = side * (columns[:, _PAID_OUT] - columns[:, _PAID_IN]) - costs + trades["income"]
     trades["fees"] = columns[:, _TRADE_COMMISSION] + columns[:, _TRADE_SLIPPAGE] + columns[:, _TRADE_CARRY]
     trades["reason"] = columns[:, _EXIT_REASON]
     return trades
@@ -139,7 +181,7 @@ def _as_array(columns: FloatArray) -> TradeArray:
 def scaled_trades(trades: TradeArray, factor: float) -> TradeArray:
     """Return the same trades made with `factor` times the money."""
     scaled = trades.copy()
-    for name in ("units", "exit_units", "pnl", "fees"):
+    for name in _MONEY:
         scaled[name] *= factor
     return scaled
 
@@ -158,6 +200,8 @@ def as_trades(trades: TradeArray, instruments: tuple[str, ...]) -> tuple[Trade, 
             exit_price=float(row["exit_price"]),
             pnl=float(row["pnl"]),
             fees=float(row["fees"]),
+            income=float(row["income"]),
+            **{name: float(row[name]) for name in _EXCURSIONS},
             bars_held=int(row["exit_row"] - row["entry_row"]),
             exit_reason=_reason(row["reason"]),
         )
@@ -176,6 +220,7 @@ def as_fills(fills: FloatArray) -> tuple[Fill, ...]:
             slippage=float(fill[SLIPPAGE]),
             reason=_reason(fill[REASON]),
             carry=float(fill[CARRY]),
+            income=float(fill[INCOME]),
         )
         for fill in fills
     )
@@ -206,6 +251,7 @@ def _pair_nb(fills: FloatArray) -> FloatArray:
         trades[n, _TRADE_COMMISSION] += fills[i, COMMISSION]
         trades[n, _TRADE_SLIPPAGE] += fills[i, SLIPPAGE]
         trades[n, _TRADE_CARRY] += fills[i, CARRY]
+        trades[n, _TRADE_INCOME] += fills[i, INCOME]
         held = fills[i, HELD]
         if held == 0.0:
             trades[n, _EXIT_ROW] = fills[i, ROW]

@@ -13,7 +13,7 @@ PRICES: tuple[BarField, ...] = ("open", "high", "low", "close")
 
 
 def bar_field(bars: Bars, field: BarField | BarColumn, reader: str, close_before: float = np.nan) -> FloatArray:
-    """Return (n_bars,) one field of bars.
+    """Return (n_bars,) one field of bars; volume in units of today, so that adjusted price x volume stays the money that was traded.
 
     Args:
         bars: validated bars, whose prices hold no NaN.
@@ -26,7 +26,7 @@ def bar_field(bars: Bars, field: BarField | BarColumn, reader: str, close_before
     """
     if field == "volume":
         _require_volume(bars, reader)
-        return bars.volume
+        return bars.volume if bars.factor is None else bars.volume / bars.factor
     if field == "spread":
         return _spread(bars, reader)
     if field == "session":

@@ -10,6 +10,7 @@ from nullalpha.data.instruments import Costs
 from nullalpha.engines.backtest.decision import ExitDistances
 from nullalpha.engines.backtest.kernel import simulate_nb
 from nullalpha.engines.backtest.run import run_backtest
+from tests.support.executions import execution
 
 FREE = Costs(0.0, 0.0, 0.0)
 
@@ -30,30 +31,31 @@ FREE = Costs(0.0, 0.0, 0.0)
     ],
 )
 def test_bad_input_is_refused_by_name(make_bars, options, error, message):
-    arguments = {"target": np.ones(5), "costs": FREE, "fill_basis": "open", **options}
+    bars = make_bars([1, 2, 3, 4, 5])
+    arguments = {"target": np.ones(5), "execution": execution(bars, FREE, "open"), **options}
     with pytest.raises(error, match=message):
-        run_backtest(make_bars([1, 2, 3, 4, 5]), arguments.pop("target"), **arguments)
+        run_backtest(bars, arguments.pop("target"), **arguments)
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf])
 def test_a_price_that_is_no_price_is_refused_where_it_would_be_read(make_bars, bad):
     bars = make_bars([1, 2, 3, 4], open_=[1, 2, bad, 4], high=[1, 2, 3, 4], low=[1, 2, 3, 4])
     with pytest.raises(DataError, match="open of row 2 of TEST"):
-        run_backtest(bars, np.ones(4), costs=FREE, fill_basis="open")
-    run_backtest(bars, np.ones(4), costs=FREE, fill_basis="open", stop_row=2)
-    run_backtest(bars, np.ones(4), costs=FREE, fill_basis="close")
+        run_backtest(bars, np.ones(4), execution(bars, FREE, "open"))
+    run_backtest(bars, np.ones(4), execution(bars, FREE, "open"), stop_row=2)
+    run_backtest(bars, np.ones(4), execution(bars, FREE, "close"))
 
 
 def test_inputs_stay_as_they_were_and_read_only_ones_need_no_other_compilation(make_bars):
     bars = make_bars([100, 101, 99, 102])
     target = np.array([1.0, -1.0, 0.0, 0.0])
-    first = run_backtest(bars, target, costs=FREE, fill_basis="open")
+    first = run_backtest(bars, target, execution(bars, FREE, "open"))
     compiled = len(simulate_nb.signatures)
     kept = bars.close.copy()
     for array in (bars.open, bars.high, bars.low, bars.close, target):
         array.flags.writeable = False
-    second = run_backtest(bars, target, costs=FREE, fill_basis="open")
-    strided = run_backtest(bars, np.repeat(target, 2)[::2], costs=FREE, fill_basis="open")
+    second = run_backtest(bars, target, execution(bars, FREE, "open"))
+    strided = run_backtest(bars, np.repeat(target, 2)[::2], execution(bars, FREE, "open"))
     assert len(simulate_nb.signatures) == compiled
     for other in (second, strided):
         np.testing.assert_array_equal(first.equity, other.equity)

@@ -9,6 +9,7 @@ from nullalpha.data.instruments import Costs
 from nullalpha.engines.backtest.decision import ExitDistances, target_positions
 from nullalpha.engines.backtest.run import buy_and_hold, run_backtest
 from nullalpha.strategy.plan import DecisionPlan, ExitPlan, SizingPlan
+from tests.support.executions import execution
 
 FREE = Costs(commission=0.0, half_spread_bps=0.0, slippage_bps=0.0)
 COSTLY = Costs(commission=0.001, half_spread_bps=5.0, slippage_bps=5.0)  # friction 0.001 of price
@@ -20,7 +21,7 @@ def exits(n, stop=0.0, target=0.0, max_bars=0):
 
 
 def run(bars, target, costs=FREE, basis="open", **options):
-    return run_backtest(bars, np.array(target, dtype=float), costs=costs, fill_basis=basis, capital=1000.0, **options)
+    return run_backtest(bars, np.array(target, dtype=float), execution(bars, costs, basis), capital=1000.0, **options)
 
 
 def only_trade(result):
@@ -309,6 +310,6 @@ def test_one_row_trades_nothing(make_bars):
 def test_buying_and_holding_pays_one_entry_and_one_exit(make_bars):
     # As the long trade above, from the first fill (open 1) to the last close.
     bars = make_bars([100, 110, 120], open_=[100, 100, 111])
-    held = buy_and_hold(bars, costs=COSTLY, fill_basis="open", capital=1000.0)
+    held = buy_and_hold(bars, execution(bars, COSTLY, "open"), capital=1000.0)
     assert held.equity[-1] == pytest.approx(1195.6002, abs=1e-9)
     assert len(held.fills) == 2

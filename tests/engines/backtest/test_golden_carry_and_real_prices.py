@@ -13,13 +13,16 @@ from nullalpha.engines.backtest.carry import roll_carry
 from nullalpha.engines.backtest.decision import ExitDistances
 from nullalpha.engines.backtest.run import buy_and_hold, run_backtest
 from nullalpha.engines.backtest.stitch import combine, stitch
+from tests.support.executions import execution
 
 FREE = Costs(commission=0.0, half_spread_bps=0.0, slippage_bps=0.0)
 COSTLY = Costs(commission=0.001, half_spread_bps=5.0, slippage_bps=5.0)  # friction 0.001 of price
+ONE_SIDE = np.float64(0.002)  # commission, and half spread with slippage, of COSTLY
 
 
 def run(bars, target, costs=FREE, basis="open", **options):
-    return run_backtest(bars, np.array(target, dtype=float), costs=costs, fill_basis=basis, capital=1000.0, **options)
+    made = execution(bars, costs, basis, options.pop("carry", None))
+    return run_backtest(bars, np.array(target, dtype=float), made, capital=1000.0, **options)
 
 
 def adjusted(bars, factor):
@@ -93,8 +96,8 @@ def test_carry_scales_with_the_equity_that_folds_reach_and_with_an_account_s_sha
 
 def test_a_roll_costs_both_sides_at_the_last_close_of_the_old_contract(make_bars):
     bars = adjusted(make_bars([100, 100, 100, 100, 100]), [1.1, 1.1, 1.05, 1.05, 1.0])
-    assert roll_carry(bars, COSTLY) == pytest.approx([0, 2 * 0.002, 0, 2 * 0.002, 0])
-    assert (roll_carry(make_bars([100, 100]), COSTLY) == 0).all()
+    assert roll_carry(bars, ONE_SIDE) == pytest.approx([0, 2 * 0.002, 0, 2 * 0.002, 0])
+    assert (roll_carry(make_bars([100, 100]), ONE_SIDE) == 0).all()
 
 
 def test_a_factor_that_changes_at_every_bar_is_no_chain_of_contracts(make_bars):
@@ -102,7 +105,7 @@ def test_a_factor_that_changes_at_every_bar_is_no_chain_of_contracts(make_bars):
     close = np.array([100.0, 101.0, 102.0, 110.0, 111.0])
     bars = adjusted(make_bars(close), np.where(np.arange(5) < 3, (close + 5) / close, 1.0))
     with pytest.raises(DataError, match="before and after row 1"):
-        roll_carry(bars, COSTLY)
+        roll_carry(bars, ONE_SIDE)
 
 
 def test_a_rolled_position_earns_what_real_contracts_at_real_prices_earn(make_bars):
@@ -110,7 +113,7 @@ def test_a_rolled_position_earns_what_real_contracts_at_real_prices_earn(make_ba
     # opens at 110 and closes at 112, row 4 opens at 115 and closes at 114. The adjusted prices of A are A x 109 / 106.
     ratio = 109 / 106
     bars = adjusted(make_bars([100, 104, 106, 112, 114], [100, 102, 105, 110, 115]), [ratio, ratio, ratio, 1, 1])
-    result = run(bars, [1, 1, 1, 0, 0], COSTLY, carry=roll_carry(bars, COSTLY))
+    result = run(bars, [1, 1, 1, 0, 0], COSTLY, carry=roll_carry(bars, ONE_SIDE))
 
     # The account in contracts: buys 1000 / 102 of A at open 1, rolls at close 2, sells all of B at open 4.
     friction, commission = 0.001, 0.001
@@ -141,7 +144,7 @@ def test_a_short_future_rolled_twice_earns_what_real_contracts_earn_on_close_bas
     # close 1 in A, which is rolled at that very close: what is held over a close at which the contract changes pays for it.
     first, second = 101 / 98, 96 / 99
     bars = adjusted(make_bars([100, 98, 97, 99, 95, 90]), [first * second, first * second, second, second, 1, 1])
-    result = run(bars, [-1, -1, -1, -1, 0, 0], COSTLY, "close", carry=roll_carry(bars, COSTLY))
+    result = run(bars, [-1, -1, -1, -1, 0, 0], COSTLY, "close", carry=roll_carry(bars, ONE_SIDE))
 
     friction, commission = 0.001, 0.001
 
@@ -207,7 +210,7 @@ def test_prices_as_traded_pass_through_folds_and_accounts(make_bars):
 
 
 def test_holding_pays_carry_too(make_bars):
-    held = buy_and_hold(make_bars([100, 100, 100]), costs=FREE, fill_basis="close", carry=np.full(3, 0.01), capital=1000.0)
+    held = buy_and_hold((bars := make_bars([100, 100, 100])), execution(bars, FREE, "close", np.full(3, 0.01)), capital=1000.0)
     assert held.equity == pytest.approx([1000, 990, 990])
 
 
@@ -215,7 +218,6 @@ def test_holding_pays_carry_too(make_bars):
     ("options", "message"),
     [
         ({"carry": np.zeros(2)}, r"carry has shape \(2,\)"),
-        ({"carry": np.array([0, -0.1, 0])}, "carry of row 1"),
         ({"carry": np.array([0, 0, np.nan])}, "carry of row 2"),
         ({"carry": np.array([np.inf, 0, 0])}, "carry of row 0"),
         ({"exits": ExitDistances(np.zeros(3), np.zeros(3), 0, np.zeros(2))}, "exits.trailing has shape"),

@@ -9,6 +9,7 @@ from nullalpha.data.instruments import Costs
 from nullalpha.engines.backtest.decision import ExitDistances, exit_distances
 from nullalpha.engines.backtest.run import run_backtest
 from nullalpha.strategy.plan import ExitPlan
+from tests.support.executions import execution
 
 FREE = Costs(commission=0.0, half_spread_bps=0.0, slippage_bps=0.0)
 COSTLY = Costs(commission=0.001, half_spread_bps=5.0, slippage_bps=5.0)  # friction 0.001 of price
@@ -20,7 +21,7 @@ def trail(n, distance, stop=0.0, target=0.0, max_bars=0):
 
 def run(bars, exits, side=1.0, basis="open", costs=FREE, target=None):
     wanted = np.full(len(bars), side) if target is None else np.array(target, dtype=float)
-    return run_backtest(bars, wanted, costs=costs, fill_basis=basis, exits=exits, capital=1000.0)
+    return run_backtest(bars, wanted, execution(bars, costs, basis), exits=exits, capital=1000.0)
 
 
 def exit_of(result):

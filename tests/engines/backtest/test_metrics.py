@@ -22,11 +22,12 @@ from nullalpha.engines.backtest.metrics import (
 )
 from nullalpha.engines.backtest.run import run_backtest
 from nullalpha.engines.backtest.stitch import stitch
+from tests.support.executions import execution
 
 
 def account(bars, target, costs=None):
     costs = costs or Costs(0.0, 0.0, 0.0)
-    return stitch([run_backtest(bars, np.array(target, dtype=float), costs=costs, fill_basis="close", capital=1000.0)])
+    return stitch([run_backtest(bars, np.array(target, dtype=float), execution(bars, costs, "close"), capital=1000.0)])
 
 
 def times(*stamps):

@@ -9,12 +9,13 @@ from nullalpha.core.errors import DataError, InsufficientBarsError
 from nullalpha.data.instruments import Costs
 from nullalpha.engines.backtest.run import run_backtest
 from nullalpha.engines.backtest.stitch import combine, stitch
+from tests.support.executions import execution
 
 FREE = Costs(0.0, 0.0, 0.0)
 
 
 def fold(bars, start, stop, target=1.0, costs=FREE, capital=1000.0):
-    return run_backtest(bars, np.full(len(bars), target), costs=costs, fill_basis="close", capital=capital, start_row=start, stop_row=stop)
+    return run_backtest(bars, np.full(len(bars), target), execution(bars, costs, "close"), capital=capital, start_row=start, stop_row=stop)
 
 
 def test_each_fold_starts_flat_with_the_equity_reached_before(make_bars):

@@ -171,6 +171,15 @@ def test_unknown_things_are_typed_errors_that_say_where(bars: Bars, vix: Bars) -
         column(node("sma", "spread"), bars)
 
 
+def test_a_split_leaves_no_trace_in_the_volume_that_features_read(bars: Bars) -> None:
+    half = len(bars) // 2
+    traded = np.where(np.arange(len(bars)) < half, bars.volume / 2, bars.volume)  # two for one: half as many shares before it
+    factor = np.where(np.arange(len(bars)) < half, 0.5, 1.0)
+    split = replace(bars, volume=traded, factor=factor)
+    ratio = (node("volume_ratio", period=20),)
+    np.testing.assert_allclose(compute_features(ratio, split), compute_features(ratio, bars))
+
+
 def test_the_spread_is_a_series_like_another(quarter_hours: Bars) -> None:
     assert quarter_hours.spread is not None
     found = column(node("sma", "spread", timeframe="1h", period=2), quarter_hours)

@@ -1,0 +1,50 @@
+"""Where compiled code is kept: a folder for each state of the sources it was compiled from.
+
+Numba compiles a cached function again when its own file changes, but not when a constant or a function of another file does that was
+compiled into it. After an edit or an update it would go on running what no source says any more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+VARIABLE = "NUMBA_CACHE_DIR"
+_KEPT = 4
+"""States whose compiled code stays on disk."""
+
+
+def keep_compiled_code_of(package: Path) -> None:
+    """Make numba keep what it compiles where only these sources find it, unless the user has named a place.
+
+    Args:
+        package: folder whose Python files are compiled together.
+    """
+    if VARIABLE in os.environ:
+        return
+    folder = compiled_folder(package)
+    os.environ[VARIABLE] = str(folder)
+    if "numba" in sys.modules:
+        sys.modules["numba"].config.CACHE_DIR = str(folder)
+
+
+def compiled_folder(package: Path) -> Path:
+    """Return the folder for the sources as they are now; made if it is new, and then all but the latest ones are deleted."""
+    root = package / "__pycache__" / "compiled"
+    if not os.access(package, os.W_OK):
+        root = Path.home() / ".cache" / "nullalpha" / "compiled"
+    folder = root / _state_of(package)
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in sorted(root.iterdir(), key=lambda one: one.stat().st_mtime_ns, reverse=True)[_KEPT:]:
+            shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def _state_of(package: Path) -> str:
+    """Return a name for the sources' paths, sizes and times of change."""
+    facts = [(str(path.relative_to(package)), path.stat()) for path in sorted(package.rglob("*.py"))]
+    return hashlib.sha256(repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in facts]).encode()).hexdigest()[:16]
