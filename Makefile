@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOME_DIR ?=
 
-.PHONY: setup setup-test research test lint lock clean
+.PHONY: setup setup-test research test bench lint lock clean
 
 setup: $(VENV)/.ready
 setup-test: $(VENV)/.ready-test
@@ -28,6 +28,10 @@ research: setup
 
 test: setup-test
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+bench: setup-test
+	@for program in data features backtest training experiment; do \
+		echo "benchmarks/$$program.py"; $(BIN)/python benchmarks/$$program.py $(ARGS) || exit 1; done
 
 lint: setup-test
 	@$(BIN)/ruff check .

@@ -37,7 +37,7 @@ from nullalpha.data.sources.parquet_file import read_parquet_file  # noqa: E402
 from nullalpha.data.sources.series import RawSeries  # noqa: E402
 
 RESULT = ROOT / "benchmarks" / "results" / "data.json"
-FULL_BARS, QUICK_BARS = 1_000_000, 20_000
+FULL_BARS, SHORT_BARS = 1_000_000, 20_000
 REPEATS = 5
 T = TypeVar("T")
 MINUTE = np.timedelta64(1, "m")
@@ -151,15 +151,15 @@ def table(rows: Sequence[Row]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Import and read-back of minute bars.")
     parser.add_argument("--bars", type=int, help=f"bars to take in (default {FULL_BARS:,})")
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_BARS:,} bars, and no result file unless --output names one")
+    parser.add_argument("--size", choices=("short", "full"), default="full", help=f"short: {SHORT_BARS:,} bars, no file but --output")
     parser.add_argument("--output", type=Path, help=f"result file (default {RESULT.relative_to(ROOT)})")
     given = parser.parse_args(arguments)
-    n_bars = given.bars or (QUICK_BARS if given.quick else FULL_BARS)
-    output = given.output or (None if given.quick else RESULT)
+    n_bars = given.bars or (SHORT_BARS if given.size == "short" else FULL_BARS)
+    output = given.output or (None if given.size == "short" else RESULT)
     bars = minute_bars(n_bars)
     with tempfile.TemporaryDirectory() as folder:
         forms = write_forms(bars, Path(folder))
-        rows = [measure(form, *parts, bars, 2 if given.quick else REPEATS) for form, parts in forms.items()]
+        rows = [measure(form, *parts, bars, 2 if given.size == "short" else REPEATS) for form, parts in forms.items()]
     print(table(rows))
     if output is not None:
         result = {

@@ -31,7 +31,7 @@ from nullalpha.strategy.plan import FeaturePlan  # noqa: E402
 from tests.engines.features.references import LOOPS, REFERENCES, TALIB, frame_of  # noqa: E402
 
 RESULT = ROOT / "benchmarks" / "results" / "features.json"
-FULL_BARS, QUICK_BARS = 1_000_000, 20_000
+FULL_BARS, SHORT_BARS = 1_000_000, 20_000
 REPEATS = 7
 SLOW_SECONDS = 3.0
 """A candidate that takes longer than this is timed once."""
@@ -187,11 +187,11 @@ def table(rows: Sequence[Row]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="All indicators against pandas and TA-Lib in one run.")
     parser.add_argument("--bars", type=int, help=f"bars to compute over (default {FULL_BARS:,})")
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_BARS:,} bars, and no result file unless --output names one")
+    parser.add_argument("--size", choices=("short", "full"), default="full", help=f"short: {SHORT_BARS:,} bars, no file but --output")
     parser.add_argument("--output", type=Path, help=f"result file (default {RESULT.relative_to(ROOT)})")
     given = parser.parse_args(arguments)
-    n_bars = given.bars or (QUICK_BARS if given.quick else FULL_BARS)
-    output = given.output or (None if given.quick else RESULT)
+    n_bars = given.bars or (SHORT_BARS if given.size == "short" else FULL_BARS)
+    output = given.output or (None if given.size == "short" else RESULT)
     bars = minute_bars(n_bars)
     measure_matrix(minute_bars(5000))  # compiles what is not yet
     rows = [*measure_matrix(bars), *(measure(name, bars) for name in INDICATORS)]

@@ -10,7 +10,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 def test_the_benchmark_reads_back_what_it_wrote_in_every_form_and_writes_what_it_measured(tmp_path: Path) -> None:
     result = tmp_path / "data.json"
-    command = [sys.executable, "benchmarks/data.py", "--quick", "--bars", "3000", "--output", str(result)]
+    command = [sys.executable, "benchmarks/data.py", "--size", "short", "--bars", "3000", "--output", str(result)]
     ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     written = json.loads(result.read_text())
