@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import itertools
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
 
@@ -61,7 +63,9 @@ def hasty(timekeeper: Timekeeper) -> Patience:
 
 @pytest.fixture
 def catalogue(tmp_path: Path) -> Catalogue:
-    return Catalogue(tmp_path / "data", now=lambda: NOW)
+    """A catalogue whose clock moves on by a microsecond whenever it is read: what is taken in later is the later one."""
+    ticks = itertools.count()
+    return Catalogue(tmp_path / "data", now=lambda: NOW + timedelta(microseconds=next(ticks)))
 
 
 @pytest.fixture(scope="session")
