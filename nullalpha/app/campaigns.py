@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from nullalpha.app.endpoint import endpoint_of
 from nullalpha.app.lab import code_version
+from nullalpha.app.narrowing import narrowed
 from nullalpha.core.campaign import CampaignConfig
 from nullalpha.core.clock import utc_now
 from nullalpha.core.egress import EGRESS_SWITCHES, SAFETY_SWITCHES
 from nullalpha.core.errors import NotFoundError, RefusedError, SettingsError
 from nullalpha.core.ids import new_id
-from nullalpha.core.settings import SETTINGS_FILE
+from nullalpha.core.settings import SETTINGS_FILE, Settings
 from nullalpha.data.timeframes import PUBLISHED
 from nullalpha.data.zones import BarStore, Zones, propose_zones
 from nullalpha.engines.protocol import Protocol, Span, walk_forward
@@ -23,9 +24,14 @@ from nullalpha.llm.endpoint import refuse_remote
 from nullalpha.operations.lease import HomeLease
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nullalpha.app.lab import Lab
+    from nullalpha.data.bars import Bars
     from nullalpha.data.snapshots import Snapshot
     from nullalpha.memory.campaigns import CampaignRow
+
+    Check = Callable[[Snapshot, Bars, Protocol, Span], None]
 
 
 class SupervisedCampaigns:
@@ -63,12 +69,21 @@ class SupervisedCampaigns:
         ensure_supervisor(self._lab)
 
 
-def create_campaign(lab: Lab, config: CampaignConfig) -> str:
+def folds_fit(_: Snapshot, bars: Bars, protocol: Protocol, span: Span) -> None:
+    """Raise InsufficientBarsError if the protocol's folds do not fit an instrument's bars."""
+    walk_forward(protocol, span, bars)
+
+
+def create_campaign(lab: Lab, config: CampaignConfig, fits: Check = folds_fit) -> str:
     """Record a campaign: its snapshots pinned, the home's zones fixed, the protocol hashed. What is refused leaves nothing.
 
+    Args:
+        fits: raises if what is to be run does not fit an instrument's bars.
     Raises:
         NotFoundError: if an instrument is not in the catalogue, with the nearest symbol.
         InsufficientBarsError: if the search zone holds too few bars of an instrument for the protocol's folds.
+        SealedZoneError: if it reaches beyond the search zone.
+        UsageError: if its dates are none, or not in the search zone.
         SettingsError: if the settings' zone dates do not fit, or the model that would design is misnamed.
         RefusedError: if that model is served beyond the user's own machines.
     """
@@ -76,13 +91,13 @@ def create_campaign(lab: Lab, config: CampaignConfig) -> str:
         refuse_remote(endpoint_of(lab.settings.model, config.model, config.api_base))
     snapshots = [_traded(lab, symbol, config.timeframe) for symbol in config.instruments]
     read = [_read_alone(lab, symbol, config.timeframe) for symbol in config.reads if symbol not in config.instruments]
-    settings = lab.settings.research
-    protocol = Protocol(k_best=settings.k_best, q=settings.q)
+    protocol = home_protocol(lab.settings, config.engine)
     proposed = _zones(lab, snapshots)
-    view = BarStore(lab.catalogue, proposed, pinned=snapshots).search()
+    seen = narrowed(proposed, config)
+    view = BarStore(lab.catalogue, seen, pinned=snapshots).search()
+    span = Span("search", seen.search_start, seen.validation_start, config.tested_from)
     for snapshot in snapshots:
-        bars = view.bars(snapshot.instrument.symbol, snapshot.timeframe)
-        walk_forward(protocol, Span("search", proposed.search_start, proposed.validation_start), bars)
+        fits(snapshot, view.bars(snapshot.instrument.symbol, snapshot.timeframe), protocol, span)
     version, zones = lab.stores.looks.set_zones(proposed)
     facts = [asdict(s.instrument) for s in (*snapshots, *read)]
     campaign_id = new_id("c", utc_now())
@@ -96,6 +111,19 @@ def create_campaign(lab: Lab, config: CampaignConfig) -> str:
         code_version=code_version(),
     )
     return campaign_id
+
+
+def home_protocol(settings: Settings, engine: str) -> Protocol:
+    """Return the protocol of campaigns that begin under these settings, with a backtest engine of that name."""
+    research, market = settings.research, settings.market
+    return Protocol(
+        k_best=research.k_best,
+        q=research.q,
+        risk_free=market.risk_free,
+        cash_interest=market.cash_interest,
+        cash_debit=market.debit,
+        engine=engine,
+    )
 
 
 def _traded(lab: Lab, symbol: str, timeframe: str) -> Snapshot:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from nullalpha.core.artifacts import write_durably
 from nullalpha.core.errors import NotFoundError, NullAlphaError, RefusedError, UsageError, nearest
 from nullalpha.data.instrument_book import FIELDS
-from nullalpha.data.instruments import Costs, Instrument
+from nullalpha.data.instrument_kinds import DEFAULTS
+from nullalpha.data.instruments import COST_HINTS, SPREADS, Costs, Instrument
 
 if TYPE_CHECKING:
     from nullalpha.app.lab import Lab
@@ -20,7 +21,11 @@ SETTABLE = (*(name for name in FIELDS if name not in ("costs", "source")), *COST
 
 @dataclass(frozen=True)
 class Description:
-    """What a person says of an instrument; None leaves it to the instruments file, and that to the instrument's kind."""
+    """What a person says of an instrument; None leaves it to the instruments file, and that to the instrument's kind.
+
+    Attributes:
+        costs: any of the costs by name, the first three among them.
+    """
 
     kind: str | None = None
     calendar: str | None = None
@@ -35,6 +40,7 @@ class Description:
     multiplier: float | None = None
     distributions: str | None = None
     survivorship: bool | None = None
+    costs: Mapping[str, float | str] | None = None
 
     def over(self, instrument: Instrument) -> Instrument:
         """Return an instrument with what is said here instead.
@@ -42,9 +48,9 @@ class Description:
         Raises:
             UsageError: if a value cannot be; its path is the field.
         """
-        said = {name: value for name, value in asdict(self).items() if value is not None}
-        costs = replace(instrument.costs, **{name: said.pop(name) for name in COSTS if name in said})
-        return replace(instrument, costs=costs, **said)
+        said = {field.name: value for field in fields(self) if (value := getattr(self, field.name)) is not None}
+        costs = {**said.pop("costs", {}), **{name: said.pop(name) for name in COSTS if name in said}}
+        return replace(instrument, costs=replace(instrument.costs, **costs), **said)
 
 
 def refuse_another(known: Instrument | None, described: Instrument, replacing: bool) -> None:
@@ -77,10 +83,15 @@ def _flat(instrument: Instrument) -> dict[str, object]:
     return {**plain, **costs}
 
 
+def held_instruments(lab: Lab) -> dict[str, Instrument]:
+    """Return what the latest bars of each symbol were taken in as."""
+    return {snapshot.instrument.symbol: snapshot.instrument for snapshot in lab.catalogue.series()}
+
+
 def instruments(lab: Lab) -> dict[str, tuple[Instrument, bool]]:
     """Return every instrument by symbol, and whether the instruments file describes it; of the others, what their source says."""
-    described = {one.symbol: one for one in lab.book.instruments()}
-    held = {snapshot.instrument.symbol: snapshot.instrument for snapshot in lab.catalogue.series()}
+    held = held_instruments(lab)
+    described = {one.symbol: one for one in lab.book.instruments(held)}
     return {symbol: (instrument, symbol in described) for symbol, instrument in sorted({**held, **described}.items())}
 
 
@@ -108,6 +119,9 @@ def describe_instrument(lab: Lab, symbol: str, changes: Mapping[str, object]) ->
             lab.book.put(held[-1])
         instrument = lab.book.set(symbol, **changes)
         if held:
+            taken_out = {name for name, value in changes.items() if value is None}
+            base = replace(held[-1], **{name: getattr(DEFAULTS[instrument.kind], name) for name in taken_out if name != "source"})
+            instrument = lab.book.describe(base)
             lab.catalogue.redescribe(symbol, replace(instrument, source=held[-1].source))
     except NullAlphaError:
         _put_back(lab, before)
@@ -143,9 +157,33 @@ def instrument_changes(pairs: Sequence[str]) -> dict[str, object]:
                 suggestion=f"did you mean {fix}?" if fix else f"there is {', '.join(SETTABLE)}",
             )
         if name in COSTS and not value:
-            raise UsageError(f"{name} needs a number", path="--set", value=text, suggestion=f"--set {name}=0")
+            raise UsageError(f"{name} needs a value", path="--set", value=text, suggestion=f"--set {name}={_example(name)}")
         (costs if name in COSTS else changes)[name] = value or None
     return {**changes, "costs": costs} if costs else changes
+
+
+def costs_of(pairs: Sequence[str]) -> dict[str, float | str]:
+    """Return `name=value` pairs as costs.
+
+    Raises:
+        UsageError: for an unknown cost, or a value that is no number; `spread` alone is a word.
+    """
+    costs: dict[str, float | str] = {}
+    for text in pairs:
+        name, value = pair(text, "--cost", "commission_per_unit=0.005")
+        if name not in COSTS:
+            near = nearest(name, COSTS)
+            fix = f"did you mean {near}?" if near else f"there is {', '.join(COSTS)}"
+            raise UsageError(f"there is no cost {name!r}", path="--cost", value=text, suggestion=fix)
+        try:
+            costs[name] = float(value) if name in COST_HINTS else value
+        except ValueError as error:
+            raise UsageError(f"{name} is {value!r}, no number", path="--cost", value=text, suggestion=COST_HINTS[name]) from error
+    return costs
+
+
+def _example(cost: str) -> str:
+    return "0" if cost in COST_HINTS else SPREADS[0]
 
 
 def pair(text: str, option: str, example: str) -> tuple[str, str]:

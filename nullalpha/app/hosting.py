@@ -1,4 +1,4 @@
-"""Hosting: hold the home's lease, keep warm workers, and run campaigns to their end; or one person's strategy in this process."""
+"""Hosting: hold the home's lease, keep warm workers, and run campaigns to their end."""
 
 from __future__ import annotations
 
@@ -7,32 +7,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nullalpha.app.campaigns import create_campaign, refuse_other_code
+from nullalpha.app.campaigns import refuse_other_code
 from nullalpha.app.lab import Lab, code_version
+from nullalpha.app.narrowing import narrowed
 from nullalpha.app.recollection import remember
 from nullalpha.app.reporting import write_report
 from nullalpha.core.campaign import CampaignConfig
-from nullalpha.core.errors import CancelledError, NullAlphaError, RefusedError
-from nullalpha.core.ids import derived_id
+from nullalpha.core.errors import NullAlphaError, RefusedError
 from nullalpha.data.zones import BarStore
 from nullalpha.engines.protocol import Protocol
-from nullalpha.graphs.computing import compute_generation
 from nullalpha.graphs.context import ResearchContext
-from nullalpha.graphs.judging import assess, attack, evidence
 from nullalpha.graphs.runner import host_campaign
-from nullalpha.memory.experiments import Design, registration
-from nullalpha.operations.inline import InlineExecutor
 from nullalpha.operations.lease import HomeLease
 from nullalpha.operations.pool import WorkerPool
 from nullalpha.operations.service import Operations
-from nullalpha.strategy.compile import compile_strategy
-from nullalpha.strategy.structure import structure_of
-from nullalpha.strategy.validate import parse_strategy
 
 if TYPE_CHECKING:
     from nullalpha.agents.port import Designer
@@ -123,13 +115,14 @@ def build_context(lab: Lab, campaign_id: str, executor: Executor, designer: Desi
     if current is None or current[0] != row.zones_version:
         raise RefusedError(f"campaign {campaign_id} began under zones that are no longer in force", path="campaign_id", value=campaign_id)
     snapshots = [lab.catalogue.get(ref["snapshot"]) for ref in row.data]
-    own = row.config["designer"] != "person"
+    config = CampaignConfig.model_validate(row.config)
+    own = config.designer != "person"
     context = ResearchContext(
         campaign=row,
-        config=CampaignConfig.model_validate(row.config),
+        config=config,
         protocol=Protocol(**row.protocol),
         stores=lab.stores,
-        bars=BarStore(lab.catalogue, current[1], pinned=snapshots),
+        bars=BarStore(lab.catalogue, narrowed(current[1], config), pinned=snapshots),
         artifacts=lab.artifacts,
         operations=Operations(lab.stores.operations, executor, lab.owner, seize=own),
         designer=designer,
@@ -156,67 +149,6 @@ def designer_of(lab: Lab, campaign_id: str, config: Mapping[str, Any]) -> Design
     from nullalpha.agents.search import SearchDesigner
 
     return SearchDesigner()
-
-
-class PersonRuns:
-    """One strategy that a person wrote, run in this process as a campaign of one: registered first, counted like any other trial."""
-
-    def __init__(self, lab: Lab) -> None:
-        self._lab = lab
-
-    def run(self, document: Mapping[str, Any], actor: str, seed: int) -> str:
-        spec, warnings = parse_strategy(document, self._lab.vocabulary)
-        plan = compile_strategy(spec, self._lab.vocabulary)
-        config = CampaignConfig(
-            instruments=plan.instruments, reads=plan.other_instruments, timeframe=plan.timeframe, trials=1, designer="person", seed=seed
-        )
-        campaign_id = create_campaign(self._lab, config)
-        context = build_context(self._lab, campaign_id, InlineExecutor(self._lab.artifacts), _Nobody(), lambda: False)
-        campaigns, experiment_id = self._lab.stores.campaigns, derived_id("e", campaign_id, 0, 0, 0)
-        campaigns.set_status(campaign_id, "running")
-        design = Design(
-            id=experiment_id,
-            campaign_id=campaign_id,
-            generation=0,
-            slot=0,
-            attempt=0,
-            designer="person",
-            actor=actor,
-            name=plan.name,
-            hypothesis=plan.hypothesis,
-            fingerprint=plan.fingerprint,
-            registration=registration(document),
-            instruments=list(plan.instruments),
-            document=dict(document),
-            issues=[asdict(issue) for issue in warnings],
-            structure=structure_of(plan),
-        )
-        self._lab.stores.experiments.register([design])
-        began = time.monotonic()
-        try:
-            compute_generation(context, [experiment_id])
-            attack(context, experiment_id)
-            evidence(context, experiment_id)
-            assess(context, experiment_id)
-        except NullAlphaError as error:
-            campaigns.set_status(campaign_id, "failed", error=error.to_dict())
-            raise
-        except KeyboardInterrupt as interrupt:
-            campaigns.set_status(campaign_id, "stopped")
-            raise CancelledError("cancelled; the trial stays on record") from interrupt
-        finally:
-            campaigns.add_seconds(campaign_id, time.monotonic() - began)
-        campaigns.set_status(campaign_id, "done")
-        return experiment_id
-
-
-class _Nobody:
-    """The designer of a campaign whose one strategy is already there."""
-
-    name = "person"
-
-    def propose(self, context: object, n: int) -> list[Any]:
-        raise RefusedError(f"a person's campaign has its strategy; {n} more were asked for", path="designer")
 
 
 @contextmanager

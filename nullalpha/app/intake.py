@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nullalpha.app.descriptions import Description, pair, refuse_another
+from nullalpha.app.descriptions import Description, held_instruments, refuse_another
 from nullalpha.core.errors import HomeError, NotFoundError, NullAlphaError, StorageFullError, UsageError, nearest
 from nullalpha.data.instrument_kinds import DEFAULTS
 from nullalpha.data.instruments import KINDS, Instrument
+from nullalpha.data.sources.columns import YAHOO_EVENTS
 from nullalpha.data.sources.lean import not_read
 from nullalpha.data.sources.registry import CONTRACT_READERS, FILE_READERS, FOLDER_READERS, IMPORT_SOURCES, SAMPLE_SOURCE, samples_named
 from nullalpha.data.timeframes import DAILY, PUBLISHED
@@ -89,6 +90,7 @@ def import_bars(lab: Lab, request: FileRequest, description: Description, *, qua
     described = lab.book.describing()
     latest = {(snapshot.instrument.symbol, snapshot.timeframe): snapshot for snapshot in lab.catalogue.snapshots()}
     known = {symbol: described(snapshot.instrument) for (symbol, _), snapshot in latest.items()}
+    listed = {one.symbol for one in lab.book.instruments()} & set(known)
     taken: list[Snapshot] = []
     failed: list[tuple[str, str, NullAlphaError]] = []
     for offer in offers:
@@ -97,8 +99,8 @@ def import_bars(lab: Lab, request: FileRequest, description: Description, *, qua
             if raw is None:
                 continue
             if source not in _OPTIONS:
-                instrument = description.over(described(raw.instrument))
-                raw = replace(raw, instrument=replace(instrument, source=raw.instrument.source))
+                base = known[raw.instrument.symbol] if raw.instrument.symbol in listed else described(raw.instrument)
+                raw = replace(raw, instrument=replace(description.over(base), source=raw.instrument.source))
             refuse_another(known.get(raw.instrument.symbol), raw.instrument, replacing)
             snapshot = lab.catalogue.ingest(raw, quarantine=quarantine)
             before = latest.get((snapshot.instrument.symbol, snapshot.timeframe), snapshot)
@@ -159,8 +161,8 @@ def _offers(
         return [_Offer(one.symbol, one.timeframe, one.load) for one in folder.series], folder.nothing
     instrument = _instrument(lab, source, request, description)
     timeframe = request.timeframe or (PUBLISHED if instrument.kind == "series" else DAILY)
-    load = partial(_read, source, request, instrument, timeframe, quarantine)
-    return [_Offer(instrument.symbol, timeframe, load)], nothing
+    read = partial(_read, source, request, instrument, timeframe, quarantine)
+    return [_Offer(instrument.symbol, timeframe, lambda: _with_its_distributions(read(), description))], nothing
 
 
 def _read(source: str, request: FileRequest, instrument: Instrument, timeframe: str, quarantine: bool) -> RawSeries:
@@ -176,11 +178,19 @@ def _read(source: str, request: FileRequest, instrument: Instrument, timeframe: 
     return FILE_READERS[source](request.path, instrument, timeframe, **further)
 
 
+def _with_its_distributions(raw: RawSeries, said: Description) -> RawSeries:
+    """Return a series whose table names its dividends, which taking in puts into prices, as one whose prices contain them."""
+    names = {"dividend", YAHOO_EVENTS["dividend"]} & set(raw.frame.columns)
+    if not names or said.distributions is not None:
+        return raw
+    return replace(raw, instrument=replace(raw.instrument, distributions="adjusted"))
+
+
 def _instrument(lab: Lab, source: str, request: FileRequest, description: Description) -> Instrument:
     """Return what a file's bars are of: as said, else as the instruments file has it, else as its kind is."""
     assert request.path is not None
     symbol = (request.symbol or _symbol_of(request.path)).upper()
-    listed = next((one for one in lab.book.instruments() if one.symbol == symbol), None)
+    listed = next((one for one in lab.book.instruments(held_instruments(lab)) if one.symbol == symbol), None)
     if listed is None:
         usual = "future" if source in CONTRACT_READERS else "series" if request.timeframe == PUBLISHED else "equity"
         kind = description.kind or usual
@@ -198,16 +208,20 @@ def _symbol_of(path: Path) -> str:
 
 
 def columns_of(pairs: Sequence[str]) -> dict[str, str]:
-    """Return `ours=theirs` pairs as a mapping.
+    """Return `ours=theirs` pairs as a mapping; nothing after `=` leaves a column of the file out.
 
     Raises:
-        UsageError: for a text without `=`, or a column named twice.
+        UsageError: for a text without `=` or a name before it, or a column named twice.
     """
-    found = [pair(text, "--column", "close=Last") for text in pairs]
-    doubled = next((name for name, _ in found if sum(name == other for other, _ in found) > 1), None)
-    if doubled is not None:
-        raise UsageError(f"--column names {doubled} twice", path="--column", value=doubled, suggestion="name it once")
-    return dict(found)
+    found: dict[str, str] = {}
+    for text in pairs:
+        ours, equals, theirs = (part.strip() for part in text.partition("="))
+        if not equals or not ours:
+            raise UsageError(f"--column is {text!r}", path="--column", value=text, suggestion="--column close=Last")
+        if ours in found:
+            raise UsageError(f"--column names {ours} twice", path="--column", value=ours, suggestion="name it once")
+        found[ours] = theirs
+    return found
 
 
 def failures(intake: Intake) -> list[dict[str, object]]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 INSTRUMENTS_FILE = "instruments.yaml"
 _COMPUTING = ("agents", "core", "data", "engines", "graphs", "strategy")
-_COMPUTING_LIBRARIES = ("arch", "numba", "numpy", "optuna", "scipy", "torch")
+_COMPUTING_LIBRARIES = ("arch", "numba", "numpy", "optuna", "scikit-learn", "scipy", "torch")
 
 
 class Lab:
@@ -169,7 +169,7 @@ class Lab:
         return ToolDoor(TOOLS, self.desk(actor, person=person, path_root=path_root or self.home))
 
     def _open_runs(self) -> _SingleRuns:
-        from nullalpha.app.hosting import PersonRuns
+        from nullalpha.app.single_runs import PersonRuns
 
         return PersonRuns(self)
 

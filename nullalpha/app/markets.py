@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nullalpha.app.descriptions import pair, refuse_another
+from nullalpha.app.descriptions import held_instruments, pair, refuse_another
 from nullalpha.core.clock import utc_now
 from nullalpha.core.errors import DataError, InsufficientBarsError, NotFoundError, RefusedError, UsageError
 from nullalpha.core.fingerprint import canonical_json
@@ -70,7 +70,7 @@ def fetch_bars(
         lab.catalogue,
         now=utc_now(),
         config=lab.connect_config(),
-        instrument=next((one for one in lab.book.instruments() if one.symbol == known), None),
+        instrument=next((one for one in lab.book.instruments(held_instruments(lab)) if one.symbol == known), None),
     )
     if fetched.raw is None:
         return fetched, None
@@ -131,7 +131,7 @@ def _search_bars(lab: Lab, snapshot: Snapshot) -> Bars:
 def _venue(lab: Lab, request: MarketRequest, real: Snapshot | None) -> Venue:
     from nullalpha.data.synthetic.market import Venue
 
-    listed = next((one for one in lab.book.instruments() if one.symbol == request.symbol.upper()), None)
+    listed = next((one for one in lab.book.instruments(held_instruments(lab)) if one.symbol == request.symbol.upper()), None)
     pattern: Instrument = real.instrument if real else listed or DEFAULTS["synthetic"]
     basis = request.fill_basis or pattern.fill_basis
     if basis not in ("open", "close"):

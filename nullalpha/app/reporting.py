@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from nullalpha.reports.figures import amount
 from nullalpha.reports.html import MAX_SECTIONS, render_campaign
 from nullalpha.strategy.compile import compile_strategy
 from nullalpha.strategy.explain import explain
+from nullalpha.strategy.learned import describe_baselines, describe_prunings, describe_trained_set, needed_rules, whose
 from nullalpha.strategy.validate import parse_strategy
 from nullalpha.strategy.yaml_form import to_yaml
 from nullalpha.tools.results import campaign_result
@@ -48,7 +50,7 @@ def experiment_detail(lab: Lab, experiment_id: str) -> ExperimentDetail | None:
     arrays = get_arrays(lab.artifacts, body["series"])
     spec, _ = parse_strategy(row.document or {}, lab.vocabulary)
     search = next((a for a in lab.stores.experiments.assessments([row.id]).get(row.id, []) if a.stage == "search"), None)
-    days = arrays["bar_days"]
+    days, prunings = arrays["bar_days"], body.get("pruning") or {}
     last = np.flatnonzero(np.append(np.diff(days) != 0, True))  # of intraday bars, the last of each day
     return ExperimentDetail(
         experiment_id=row.id,
@@ -58,7 +60,9 @@ def experiment_detail(lab: Lab, experiment_id: str) -> ExperimentDetail | None:
         drawdown=arrays["drawdown"][last],
         fold_starts=tuple(sorted({fold["test"][0] for fold in body["folds"]})),
         words=explain(compile_strategy(spec, lab.vocabulary), lab.vocabulary),
-        rules=tuple(_rule(rule, symbol) for symbol, rules in body["rules"].items() for rule in _strongest_first(rules)),
+        rules=tuple(line for symbol, rules in body["rules"].items() for line in _rules(rules, symbol, prunings.get(symbol, ()))),
+        pruning=tuple(f"{symbol}: {said}" for symbol, own in prunings.items() for said in describe_prunings(own)),
+        baselines=describe_baselines(body["folds"]),
         folds=tuple(_fold(fold) for fold in body["folds"]),
         notes=tuple(search.figures.get("annotations", [])) if search else (),
         yaml=to_yaml(row.document or {}),
@@ -76,22 +80,27 @@ def _facts(lab: Lab, campaign_id: str) -> CampaignFacts:
             ZoneLine("validation", dates.validation_start, dates.lockbox_start),
             ZoneLine("lockbox", dates.lockbox_start, ""),
         )
-    protocol = tuple((name.replace("_", " "), amount(value)) for name, value in row.protocol.items())
+    protocol = tuple((name.replace("_", " "), value if isinstance(value, str) else amount(value)) for name, value in row.protocol.items())
     return CampaignFacts(brief=row.config.get("brief", ""), zones=zones, protocol=protocol)
 
 
-def _strongest_first(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(rules, key=lambda rule: -(rule.get("contribution") or 0.0))
+def _rules(rules: list[dict[str, Any]], symbol: str, prunings: Sequence[dict[str, Any]]) -> list[RuleLine]:
+    """Return the rules of an instrument's last model, strongest first."""
+    marked = zip(rules, needed_rules(rules, prunings), strict=True)
+    ordered = sorted(marked, key=lambda pair: -(pair[0].get("contribution") or 0.0))
+    return [_rule(rule, symbol, needed) for rule, needed in ordered]
 
 
-def _rule(rule: dict[str, Any], symbol: str) -> RuleLine:
+def _rule(rule: dict[str, Any], symbol: str, needed: bool) -> RuleLine:
     return RuleLine(
-        text=rule["text"],
+        text=f"{whose(rule)}{rule['text']}",
         firing_share=rule["firing_share"],
+        contribution=rule["contribution"],
         lean=rule["lean"],
         consequent=_consequent(rule),
-        sets=tuple(_set_in_words(item) for item in rule["sets"]),
+        sets=tuple(describe_trained_set(item) for item in rule["sets"]),
         group=f"{symbol}, last fold",
+        needed=needed,
     )
 
 
@@ -102,10 +111,6 @@ def _consequent(rule: dict[str, Any]) -> str:
         if value:
             parts.append(f"{'+' if value >= 0 else '-'} {abs(value):.{_FIGURES}g} {name}")
     return " ".join(parts)
-
-
-def _set_in_words(item: dict[str, Any]) -> str:
-    return f"{item['feature']} {item['name']}: {item['shape']} {', '.join(f'{value:.4g}' for value in item['params'])}"
 
 
 def _fold(fold: dict[str, Any]) -> FoldLine:
@@ -120,5 +125,7 @@ def _fold(fold: dict[str, Any]) -> FoldLine:
         train_loss=fold["train_loss"],
         stop_loss=fold["stop_loss"],
         zero_loss=baselines.get("zero_loss"),
-        linear_loss=baselines.get("ridge_loss"),
+        majority_loss=baselines.get("majority_loss"),
+        linear_loss=baselines.get("linear_loss"),
+        boosting_loss=baselines.get("boosting_loss"),
     )

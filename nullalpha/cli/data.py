@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,8 +29,7 @@ def list_(home: Home = None, json: Json = False) -> None:
         table.add_column(column)
     for s in found.snapshots:
         traded = s.kind != "series"
-        side = s.costs["commission"] * 1e4 + s.costs["half_spread_bps"] + s.costs["slippage_bps"]
-        basis, costs = (f"{s.fill_basis} of t+1", f"{side:.1f} bps") if traded else ("not traded", "")
+        basis, costs = (f"{s.fill_basis} of t+1", _a_side(s.costs)) if traded else ("not traded", "")
         kind = s.kind + (", survivors" if s.survivorship else "")
         table.add_row(s.instrument, kind, s.timeframe, s.first, s.last, f"{s.n_bars:,}", basis, costs, s.snapshot[:12])
     show(table)
@@ -68,7 +68,7 @@ def check(
     target: str,
     timeframe: Annotated[str | None, typer.Option(help="Of a file 1d by default.")] = None,
     calendar: Annotated[str | None, typer.Option(help="A code of exchange_calendars; of a file XNYS by default.")] = None,
-    column: Annotated[list[str] | None, typer.Option("--column", help="ours=theirs, e.g. close=Last; may be given often.")] = None,
+    column: Annotated[list[str] | None, typer.Option("--column", help="ours=theirs, e.g. close=Last; ours= for none.")] = None,
     tz: Annotated[str | None, typer.Option(help="Zone of times that carry none, e.g. America/New_York.")] = None,
     bar_time: Annotated[str | None, typer.Option(help="What an intraday time is: the bar's open, or its close (so by default).")] = None,
     home: Home = None,
@@ -155,8 +155,21 @@ def instruments_(
         fields = asdict(one)
         costs = fields.pop("costs")
         typer.echo(f"{fields.pop('symbol')}:" + ("" if listed else "   # as its source describes it"))
-        for key, value in {**fields, **costs}.items():
+        for key, value in fields.items():
             typer.echo(f"  {key}: {value}")
+        typer.echo("  costs:")
+        for key, value in costs.items():
+            typer.echo(f"    {key}: {value}")
+
+
+def _a_side(costs: Mapping[str, Any]) -> str:
+    """Return what one side of a trade costs, in words; a quoted spread and what depends on size and volatility are named."""
+    quoted = costs["spread"] == "quoted"
+    bps = costs["commission"] * 1e4 + costs["slippage_bps"] + (0.0 if quoted else costs["half_spread_bps"])
+    per_unit, least = costs["commission_per_unit"], costs["commission_minimum"]
+    words = [f"{bps:.1f} bps", *(["half the quote"] if quoted else []), *([f"{per_unit:g} a unit"] if per_unit else [])]
+    words += [name.replace("_", " ") for name in ("volatility_slippage", "impact") if costs[name]]
+    return " + ".join(words) + (f", at least {least:g}" if least else "")
 
 
 def _absolute(target: str) -> str:

@@ -33,12 +33,13 @@ def import_(
     commission: Annotated[float | None, typer.Option(help="Fraction of notional a side.")] = None,
     half_spread_bps: float | None = None,
     slippage_bps: float | None = None,
+    cost: Annotated[list[str] | None, typer.Option("--cost", help="Any cost as name=value, e.g. borrow=0.01; may be given often.")] = None,
     tick: float | None = None,
     lot: float | None = None,
     multiplier: float | None = None,
     distributions: Annotated[str | None, typer.Option(help="none, adjusted or excluded.")] = None,
     survivorship: Annotated[bool | None, typer.Option(help="Chosen because it survived.")] = None,
-    column: Annotated[list[str] | None, typer.Option("--column", help="ours=theirs, e.g. close=Last; may be given often.")] = None,
+    column: Annotated[list[str] | None, typer.Option("--column", help="ours=theirs, e.g. close=Last; ours= for none.")] = None,
     tz: Annotated[str | None, typer.Option(help="Zone of times that carry none, e.g. America/New_York.")] = None,
     bar_time: Annotated[str | None, typer.Option(help="What an intraday time is: the bar's open, or its close (so by default).")] = None,
     roll: Annotated[str | None, typer.Option(help="Of futures: days:5 before expiry (so by default), volume or open_interest.")] = None,
@@ -52,7 +53,7 @@ def import_(
 
     What is not said of the instrument comes from the instruments file (`nullalpha data instruments`), then from its kind.
     """
-    from nullalpha.app.descriptions import Description
+    from nullalpha.app.descriptions import Description, costs_of
     from nullalpha.app.intake import FileRequest, columns_of, failures, import_bars, taken
 
     symbol = instrument.upper() if instrument else None
@@ -72,6 +73,7 @@ def import_(
         multiplier=multiplier,
         distributions=distributions,
         survivorship=survivorship,
+        costs=costs_of(cost) if cost else None,
     )
     lab = open_lab(home)
     with audited(lab, "data_import", source=source, file=None if path is None else str(path), instrument=instrument):

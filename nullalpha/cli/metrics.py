@@ -12,6 +12,8 @@ _KINDS: dict[str, Callable[[float | None], str]] = {
     **dict.fromkeys(("psr", "dsr", "random_entry_p"), figures.probability),
     **dict.fromkeys(("dsr_trials", "n_trades", "sessions", "sessions_per_year"), figures.count),
     **dict.fromkeys(("annual_return", "annual_volatility", "max_drawdown", "exposure", "hit_rate", "alpha"), figures.percent),
+    **dict.fromkeys(("mean_mae", "mean_mfe"), lambda value: figures.percent(value, 2)),
+    **dict.fromkeys(("capacity_1_percent", "capacity_5_percent"), figures.count),
     "fees_fraction": lambda value: figures.percent(value, 2),
     "turnover": lambda value: f"{figures.ratio(value)} times equity a year" if figures.known(value) else figures.DASH,
 }

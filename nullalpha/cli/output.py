@@ -24,9 +24,15 @@ Home = Annotated[Path | None, typer.Option("--home", help="The lab's folder; def
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 
 PIPE_WIDTH = 240
-_ON_THE_COMMAND_LINE = {"k": "-k", "document": "FILE", "campaign_id": "the campaign", "max_rows": "--rows", "columns": "--column"} | {
-    name: name.upper() for name in ("id", "ids", "query", "instrument", "target", "sql")
-}
+_ON_THE_COMMAND_LINE = (
+    {"k": "-k", "document": "FILE", "campaign_id": "the campaign", "max_rows": "--rows", "columns": "--column"}
+    | {
+        "from_date": "--from",
+        "to_date": "--to",
+        "path": "--signal",
+    }
+    | {name: name.upper() for name in ("id", "ids", "query", "instrument", "target", "sql")}
+)
 """What arguments of tools are called on the command line, where that is not `--name`."""
 
 
@@ -133,14 +139,14 @@ def read_file(path: Path) -> str:
         raise UsageError(f"{path} cannot be read: {error.strerror}", path="file", value=path) from error
 
 
-def write_file(path: Path, text: str) -> None:
-    """Write a text file.
+def write_file(path: Path, content: str | bytes) -> None:
+    """Write a file; text as UTF-8.
 
     Raises:
         UsageError: if it cannot be written.
     """
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}", path="file", value=path) from error
 

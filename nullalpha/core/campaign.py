@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 DesignerName = Literal["search", "random", "llm"]
 AnyDesigner = DesignerName | Literal["person"]
+SIGNAL = "signal"
+"""Designer of an experiment that is no strategy: target positions from outside."""
+
+
+@dataclass(frozen=True)
+class RunTerms:
+    """How one run that a person asks for differs from a campaign's trial.
+
+    Attributes:
+        seed: of the models' initial weights and batches, and of the evidence's draws.
+        engine: that runs the backtests, by name.
+        tested_from, tested_to: ISO dates: the out-of-sample bars are those known from the one up to, not including, the other; None: the
+            search zone's.
+    """
+
+    seed: int = 0
+    engine: str = "nullalpha"
+    tested_from: str | None = None
+    tested_to: str | None = None
 
 
 class CampaignConfig(BaseModel):
@@ -30,3 +50,6 @@ class CampaignConfig(BaseModel):
     model: str | None = None
     api_base: str | None = None
     training_cutoff: str | None = Field(default=None, description="the model's stated one, ISO date")
+    engine: str = Field(default="nullalpha", description="that runs the backtests; another is a person's choice for one run")
+    tested_from: str | None = Field(default=None, description="ISO date; narrows a person's run inside the search zone")
+    tested_to: str | None = Field(default=None, description="ISO date, not included; no later than the search zone's end")

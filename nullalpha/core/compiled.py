@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 VARIABLE = "NUMBA_CACHE_DIR"
@@ -26,22 +27,41 @@ def keep_compiled_code_of(package: Path) -> None:
     if VARIABLE in os.environ:
         return
     folder = compiled_folder(package)
+    if folder is None:
+        return
     os.environ[VARIABLE] = str(folder)
     if "numba" in sys.modules:
         sys.modules["numba"].config.CACHE_DIR = str(folder)
 
 
-def compiled_folder(package: Path) -> Path:
-    """Return the folder for the sources as they are now; made if it is new, and then all but the latest ones are deleted."""
-    root = package / "__pycache__" / "compiled"
-    if not os.access(package, os.W_OK):
-        root = Path.home() / ".cache" / "nullalpha" / "compiled"
-    folder = root / _state_of(package)
-    if not folder.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in sorted(root.iterdir(), key=lambda one: one.stat().st_mtime_ns, reverse=True)[_KEPT:]:
-            shutil.rmtree(old, ignore_errors=True)
-    return folder
+def compiled_folder(package: Path) -> Path | None:
+    """Return the folder for the sources as they are now, beside them or in the user's cache; None where neither can be written.
+
+    It is made if it is new, and then all but the latest ones are deleted.
+    """
+    state = _state_of(package)
+    for root in (package / "__pycache__" / "compiled", Path.home() / ".cache" / "nullalpha" / "compiled"):
+        folder = root / state
+        try:
+            new = not folder.exists()
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK):
+            if new:
+                _delete_old(root)
+            return folder
+    return None
+
+
+def _delete_old(root: Path) -> None:
+    """Delete all but the latest folders; another process may be doing the same."""
+    made: list[tuple[int, Path]] = []
+    for folder in root.iterdir():
+        with suppress(FileNotFoundError):
+            made.append((folder.stat().st_mtime_ns, folder))
+    for _, old in sorted(made, reverse=True)[_KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _state_of(package: Path) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
-from nullalpha.core.campaign import CampaignConfig
+from nullalpha.core.campaign import CampaignConfig, RunTerms
 
 
 class Campaigns(Protocol):
@@ -25,10 +26,14 @@ class Campaigns(Protocol):
 
 
 class SingleRuns(Protocol):
-    """Running one strategy that a person wrote, outside any campaign; it counts as a trial like any other."""
+    """Running one thing that a person wants to know of, outside any campaign; it counts as a trial like any other."""
 
-    def run(self, document: Mapping[str, Any], actor: str, seed: int) -> str:
-        """Register, train, backtest and judge it on the search zone; return the experiment's id."""
+    def run(self, document: Mapping[str, Any], actor: str, terms: RunTerms) -> str:
+        """Register, train, backtest and judge a strategy on the search zone; return the experiment's id."""
+        ...
+
+    def run_signal(self, path: Path, instrument: str, timeframe: str, actor: str, terms: RunTerms) -> str:
+        """Register and backtest target positions from a file on the search zone; return the experiment's id."""
         ...
 
 

@@ -116,11 +116,15 @@ def check_future(table: ParsedTable, now: np.datetime64) -> Iterator[Problem]:
 def lacking(bars: Bars, costs: Costs) -> list[Finding]:
     """Return what these costs need and the bars have not: volumes for impact and volume caps, quotes for quoted spreads.
 
-    A backtest with these costs refuses such bars. A row without a volume is named, the first of them; quotes may begin later than the bars.
+    A backtest with these costs refuses such bars, or fills nothing where all volumes are 0. A row without a volume is named, the first of
+    them; quotes may begin later than the bars.
     """
     found = []
     asking = [f"{name} {value:g}" for name, value in (("impact", costs.impact), ("volume_cap", costs.volume_cap)) if value]
     rows = np.flatnonzero(~(bars.volume >= 0.0)) if asking else np.empty(0, dtype=np.int64)
+    if asking and len(bars) and not len(rows) and not bars.volume.any():
+        text = f"costs {' and '.join(asking)} need volumes, and all are 0: nothing would ever fill"
+        found.append(Finding("costs_need_volume", None, None, text))
     if len(rows):
         text = f"costs {' and '.join(asking)} need volumes, and {len(rows):,} of {len(bars):,} bars have none, this the first"
         found.append(Finding("costs_need_volume", int(rows[0]), iso(bars.time[rows[0]], daily=False), text))

@@ -27,8 +27,8 @@ TELLING_SPLIT = 1.5
 NEAR_SPLIT = 0.25
 """Share of a split's logarithm within which a move is that of prices that contain the split, or of prices as traded."""
 _UNSTATED = (
-    "nothing says whether prices contain this dividend or split: yfinance's do unless auto_adjust is False; then leave the columns out "
-    "(--column dividend= --column split=); where prices are as traded, say so (--column dividend=Dividends)"
+    "nothing says whether prices contain this dividend or split. Yahoo's always contain splits, and dividends unless auto_adjust is False: "
+    "leave out what they contain (--column split= --column dividend=); where prices are as traded, say so (--column dividend=Dividends)"
 )
 
 BoolArray = NDArray[np.bool_]

@@ -1,7 +1,8 @@
 """A signal from outside: target positions that somebody else decided, and how they meet an instrument's bars.
 
 A position is known at its time: it counts from the first bar that closes then or later, never from an earlier one, until the next row's.
-Before the first row it is 0. Numpy alone, because worker processes import it.
+Times that are all midnights, beside bars of a day or longer, are dates: a position counts from the close of its date's own session, on
+calendars that never close the midnight that ends the date. Before the first row it is 0. Numpy alone, because worker processes import it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nullalpha.core.errors import DataError
-from nullalpha.data.bars import FloatArray, TimeArray
+from nullalpha.data.bars import Bars, FloatArray, TimeArray, session_days
+from nullalpha.data.timeframes import bar_duration
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,18 @@ class OutsideSignal:
         stop = int(np.searchsorted(self.time, time, side="left"))
         return OutsideSignal(self.time[:stop].copy(), self.target[:stop].copy())
 
-    def at(self, closes: TimeArray) -> FloatArray:
-        """Return (n_bars,) the position known at each close: that of the last row whose time is not later; 0 before the first row."""
-        last = np.searchsorted(self.time, closes, side="right") - 1
-        return np.where(last >= 0, self.target[np.maximum(last, 0)], 0.0) if len(self) else np.zeros(len(closes))
+    @property
+    def dated(self) -> bool:
+        """Whether every time is a midnight: then it says on which day a position was decided, and not when."""
+        return bool((self.time == self.time.astype("datetime64[D]")).all())
+
+    def at(self, bars: Bars) -> FloatArray:
+        """Return (n_bars,) the position known at each bar's close: that of the last row that is not later; 0 before the first row."""
+        known, closes = self.time, bars.time
+        if self.dated and bar_duration(bars.timeframe) is None:
+            known, closes = self.time.astype("datetime64[D]"), session_days(bars.time)
+        last = np.searchsorted(known, closes, side="right") - 1
+        return np.where(last >= 0, self.target[np.maximum(last, 0)], 0.0) if len(self) else np.zeros(len(bars))
 
 
 def refuse_outside_bars(signal: OutsideSignal, closes: TimeArray, instrument: str) -> None:

@@ -159,7 +159,8 @@ def _made(bars: Bars, timeframe: str, rows: IntArray, starts: IntArray, stops: I
         reduced(np.maximum, bars.high),
         reduced(np.minimum, bars.low),
         bars.close[last],
-        reduced(np.add, bars.volume),
+        reduced(np.add, bars.volume if bars.factor is None else bars.volume / bars.factor)
+        * (1.0 if bars.factor is None else bars.factor[last]),
         None if bars.spread is None else bars.spread[last],
         None if bars.factor is None else bars.factor[last],
     )

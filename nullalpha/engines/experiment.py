@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -16,21 +17,22 @@ from nullalpha.core.errors import NotFoundError, NullAlphaError, TrainingDiverge
 from nullalpha.core.fingerprint import derive_seed
 from nullalpha.data.bars import Bars, FloatArray, session_days
 from nullalpha.data.instruments import Instrument
-from nullalpha.engines.backtest.carry import roll_carry
-from nullalpha.engines.backtest.decision import ExitDistances, exit_distances, target_positions
+from nullalpha.engines.backtest.decision import EntryOrders, ExitDistances, entry_orders, exit_distances, target_positions
+from nullalpha.engines.backtest.engines.registry import run_on
+from nullalpha.engines.backtest.execution import CashRates, Execution, execution_of
 from nullalpha.engines.backtest.metrics import Performance, performance
 from nullalpha.engines.backtest.result import BacktestResult
-from nullalpha.engines.backtest.run import buy_and_hold, run_backtest
 from nullalpha.engines.backtest.stitch import StitchedResult, combine, stitch
 from nullalpha.engines.features.cache import FeatureCache
 from nullalpha.engines.features.pipeline import NO_OTHERS, compute_features
 from nullalpha.engines.features.volatility import atr, trailing_volatility
 from nullalpha.engines.protocol import Fold, Protocol, Span, walk_forward
 from nullalpha.engines.training.baselines import BaselineReport, compare_with_baselines
-from nullalpha.engines.training.ensemble import StrategyTask, fit_strategy, fit_task, label_plans
+from nullalpha.engines.training.ensemble import StrategyTask, fit_strategies, fit_task, label_plans
 from nullalpha.engines.training.fit import EpochProgress, FitResult
 from nullalpha.engines.training.labels import make_labels
 from nullalpha.engines.training.predict import predict_signal
+from nullalpha.engines.training.pruning import PruningReport, prune_strategy
 from nullalpha.engines.training.rulebook import RuleSummary, SetInfluence, describe_rules, describe_sets
 from nullalpha.strategy.plan import Plan
 from nullalpha.strategy.timeframes import WEEK
@@ -73,6 +75,8 @@ class ExperimentOutcome:
         rules: of the last fold of each instrument, after training; none of a network.
         set_influences: of the last fold of each instrument, what each set does to a network's output.
         sessions_per_year: the annualisation factor, of the first instrument.
+        prunings: of the last fold of each instrument, which rules say what all of them say.
+        risk_free: the protocol's; what figures of returns are in excess of.
     """
 
     plan: Plan
@@ -84,10 +88,12 @@ class ExperimentOutcome:
     rules: Mapping[str, Sequence[RuleSummary]]
     set_influences: Mapping[str, Sequence[SetInfluence]]
     sessions_per_year: int
+    prunings: Mapping[str, Sequence[PruningReport]]
+    risk_free: float = 0.0
 
 
 Outcome = ExperimentOutcome | NullAlphaError
-Progress = Callable[[Plan, EpochProgress], None]
+Progress = Callable[[EpochProgress], None]
 
 
 def run_experiments(
@@ -100,21 +106,27 @@ def run_experiments(
     device: str = "cpu",
     progress: Progress | None = None,
     cache: FeatureCache | None = None,
+    checkpoint: Path | None = None,
 ) -> list[Outcome]:
-    """Run strategies one after another; what fails gives its error in its place and stops no other.
+    """Train and backtest strategies fold by fold; what fails gives its error in its place and stops no other.
+
+    All models of all strategies, folds and instruments are fitted as one batch.
 
     Args:
         market: instruments by symbol, those that features read among them; their bars end where the span ends.
-        cache: of computed columns, shared by the strategies.
         seed: the campaign's; each model's own is derived from it, the strategy's fingerprint, the instrument and the fold.
+        progress: told once an epoch.
+        cache: of computed columns, shared by the strategies.
+        checkpoint: where the fit stands, so that it goes on from there if it was interrupted; see `fit.fit_many`.
     """
-    outcomes: list[Outcome] = []
-    for plan in plans:
-        try:
-            outcomes.append(run_experiment(plan, market, protocol, span, seed=seed, device=device, progress=progress, cache=cache))
-        except NullAlphaError as error:
-            outcomes.append(error)
-    return outcomes
+    prepared = [_prepared_or_why(plan, market, protocol, span, seed, cache) for plan in plans]
+    ready = [(plan, one) for plan, one in zip(plans, prepared, strict=True) if not isinstance(one, NullAlphaError)]
+    batch = [(plan, [task for series in one for task in series.tasks]) for plan, one in ready]
+    fits = iter(fit_strategies(batch, device=device, progress=progress, checkpoint=checkpoint))
+    return [
+        one if isinstance(one, NullAlphaError) else _judged_or_why(plan, market, protocol, one, next(fits))
+        for plan, one in zip(plans, prepared, strict=True)
+    ]
 
 
 def run_experiment(
@@ -128,7 +140,7 @@ def run_experiment(
     progress: Progress | None = None,
     cache: FeatureCache | None = None,
 ) -> ExperimentOutcome:
-    """Train and backtest one strategy fold by fold; all its folds and instruments train together.
+    """Train and backtest one strategy; see `run_experiments`.
 
     Raises:
         NotFoundError: if an instrument of the strategy has no bars.
@@ -136,6 +148,39 @@ def run_experiment(
         TrainingDivergedError: if a fold's loss became NaN or infinite.
         InsufficientBarsError, DataError: if an instrument's bars do not carry the protocol's folds or the strategy's features.
     """
+    (outcome,) = run_experiments([plan], market, protocol, span, seed=seed, device=device, progress=progress, cache=cache)
+    if isinstance(outcome, NullAlphaError):
+        raise outcome
+    return outcome
+
+
+def _prepared_or_why(
+    plan: Plan, market: Mapping[str, MarketSeries], protocol: Protocol, span: Span, seed: int, cache: FeatureCache | None
+) -> list[_Prepared] | NullAlphaError:
+    try:
+        return _prepare_all(plan, market, protocol, span, seed, cache)
+    except NullAlphaError as error:
+        return error
+
+
+def _judged_or_why(
+    plan: Plan,
+    market: Mapping[str, MarketSeries],
+    protocol: Protocol,
+    prepared: Sequence[_Prepared],
+    fits: Sequence[FitResult] | NullAlphaError,
+) -> Outcome:
+    if isinstance(fits, NullAlphaError):
+        return fits
+    try:
+        return _judge(plan, market, protocol, prepared, fits)
+    except NullAlphaError as error:
+        return error
+
+
+def _prepare_all(
+    plan: Plan, market: Mapping[str, MarketSeries], protocol: Protocol, span: Span, seed: int, cache: FeatureCache | None
+) -> list[_Prepared]:
     missing = [symbol for symbol in (*plan.instruments, *plan.other_instruments) if symbol not in market]
     if missing:
         raise NotFoundError(
@@ -144,30 +189,48 @@ def run_experiment(
             value=missing[0],
             suggestion=f"there are bars of {', '.join(sorted(market))}",
         )
-    factor = _common_factor(plan, market)
+    _common_factor(plan, market)
     others = {symbol: market[symbol].bars for symbol in plan.other_instruments}
-    prepared = [_prepare(plan, market[symbol], others, protocol, span, seed, cache) for symbol in plan.instruments]
-    tasks = [task for series in prepared for task in series.tasks]
-    report = None if progress is None else (lambda epoch: progress(plan, epoch))
-    fits = fit_strategy(plan, tasks, device=device, progress=report)
+    return [_prepare(plan, market[symbol], others, protocol, span, seed, cache) for symbol in plan.instruments]
+
+
+def _judge(
+    plan: Plan, market: Mapping[str, MarketSeries], protocol: Protocol, prepared: Sequence[_Prepared], fits: Sequence[FitResult]
+) -> ExperimentOutcome:
+    """Backtest what was fitted and put its accounts together."""
+    factor = _common_factor(plan, market)
     folds: list[FoldOutcome] = []
     stitched, held = [], []
     rules: dict[str, Sequence[RuleSummary]] = {}
+    prunings: dict[str, Sequence[PruningReport]] = {}
     influences: dict[str, Sequence[SetInfluence]] = {}
     offset = 0
     for series in prepared:
         own = fits[offset : offset + len(series.tasks)]
         offset += len(series.tasks)
-        outcomes = [_trade(plan, series, i, fit, protocol) for i, fit in enumerate(own)]
+        outcomes = _trade_folds(plan, series, own, protocol, protocol.capital / len(prepared))
         folds += outcomes
         stitched.append(stitch([outcome.backtest for outcome in outcomes], [outcome.prior_exposure for outcome in outcomes]))
-        held.append(_hold(series, protocol))
+        held.append(_hold(series, protocol, protocol.capital / len(prepared)))
         last_train = series.tasks[-1].train_rows
         rules[series.symbol] = describe_rules(plan, own[-1].weights, series.features[last_train])
+        prunings[series.symbol] = prune_strategy(plan, own[-1].weights, series.tasks[-1])
         influences[series.symbol] = describe_sets(plan, own[-1].weights, series.features, last_train)
-    account = combine(stitched)
-    figures = performance(account, factor)
-    return ExperimentOutcome(plan, tuple(folds), tuple(stitched), account, combine(held), figures, rules, influences, factor)
+    account = combine(stitched, protocol.capital)
+    figures = performance(account, factor, protocol.risk_free)
+    return ExperimentOutcome(
+        plan,
+        tuple(folds),
+        tuple(stitched),
+        account,
+        combine(held, protocol.capital),
+        figures,
+        rules,
+        influences,
+        factor,
+        prunings,
+        protocol.risk_free,
+    )
 
 
 def _common_factor(plan: Plan, market: Mapping[str, MarketSeries]) -> int:
@@ -199,8 +262,9 @@ class _Prepared:
     folds: tuple[Fold, ...]
     tasks: tuple[StrategyTask, ...]
     volatility: FloatArray
+    entry: EntryOrders | None
     exits: ExitDistances
-    carry: FloatArray | None
+    execution: Execution
     bars_per_year: float
 
 
@@ -217,6 +281,8 @@ def _prepare(
     features = compute_features(plan.features, bars, others, cache)
     labels = {label: make_labels(label, bars, series.instrument.fill_basis) for label in label_plans(plan)}
     folds = walk_forward(protocol, span, bars)
+    ranges = atr(bars)
+    execution = execution_of(bars, series.instrument, CashRates(protocol.cash_interest, protocol.cash_debit))
     tasks = [
         StrategyTask(
             x=features,
@@ -225,6 +291,7 @@ def _prepare(
             stop_rows=fold.stop_rows,
             judged_from=fold.test_start,
             seed=derive_seed(seed, plan.fingerprint, bars.instrument, span.name, fold.index),
+            round_trip=execution.round_trip(bars.close),
         )
         for fold in folds
     ]
@@ -235,13 +302,24 @@ def _prepare(
         folds=folds,
         tasks=tuple(tasks),
         volatility=trailing_volatility(bars, plan.decision.sizing.volatility_bars),
-        exits=exit_distances(plan.decision.exits, bars.close, atr(bars)),
-        carry=roll_carry(bars, series.instrument.costs) if series.instrument.kind == "future" else None,
+        entry=entry_orders(plan.decision.entry, bars.close, ranges),
+        exits=exit_distances(plan.decision.exits, bars.close, ranges),
+        execution=execution,
         bars_per_year=bars_per_year(bars, series.instrument),
     )
 
 
-def _trade(plan: Plan, series: _Prepared, index: int, fit: FitResult, protocol: Protocol) -> FoldOutcome:
+def _trade_folds(plan: Plan, series: _Prepared, fits: Sequence[FitResult], protocol: Protocol, capital: float) -> list[FoldOutcome]:
+    """Trade the folds one after the other, each with what the one before left: lots, least commissions and caps ask what money there is."""
+    outcomes: list[FoldOutcome] = []
+    for index, fit in enumerate(fits):
+        outcomes.append(_trade(plan, series, index, fit, protocol, capital))
+        left = float(outcomes[-1].backtest.equity[-1])
+        capital = left if left > 0.0 else capital  # a ruined account trades no more; `stitch` leaves out what follows
+    return outcomes
+
+
+def _trade(plan: Plan, series: _Prepared, index: int, fit: FitResult, protocol: Protocol, capital: float) -> FoldOutcome:
     fold, task = series.folds[index], series.tasks[index]
     if fit.diverged:
         raise TrainingDivergedError(
@@ -251,8 +329,8 @@ def _trade(plan: Plan, series: _Prepared, index: int, fit: FitResult, protocol: 
         )
     signal = predict_signal(plan, fit.weights, series.features)
     before = max(0, fold.test_start - protocol.exposure_prior_bars)
-    prior = _backtest(plan, series, signal, before, fold.test_start, protocol).exposure
-    backtest = _backtest(plan, series, signal, fold.test_start, fold.test_stop, protocol)
+    prior = _backtest(plan, series, signal, slice(before, fold.test_start), protocol.engine, capital).exposure
+    backtest = _backtest(plan, series, signal, slice(fold.test_start, fold.test_stop), protocol.engine, capital)
     rows = slice(fold.test_start, fold.test_stop)
     learned = fit_task(plan, task)
     baseline = compare_with_baselines(plan, fit.weights, learned) if any(part.trainable for part in plan.models) else None
@@ -261,21 +339,21 @@ def _trade(plan: Plan, series: _Prepared, index: int, fit: FitResult, protocol: 
     return FoldOutcome(series.symbol, fold, fit, baseline, one_side, backtest, prior, len(learned.train_rows))
 
 
-def _backtest(plan: Plan, series: _Prepared, signal: FloatArray, start: int, stop: int, protocol: Protocol) -> BacktestResult:
-    """Trade the signal over rows [start, stop), flat before and after."""
-    bars, instrument = series.series.bars, series.series.instrument
+def _backtest(plan: Plan, series: _Prepared, signal: FloatArray, rows: slice, engine: str, capital: float) -> BacktestResult:
+    """Trade the signal over some rows, flat before and after."""
+    bars = series.series.bars
     inside = np.full(len(bars), np.nan)
-    inside[start:stop] = signal[start:stop]
-    return run_backtest(
+    inside[rows] = signal[rows]
+    return run_on(
+        engine,
         bars,
         target_positions(plan.decision, inside, series.volatility, series.bars_per_year),
-        costs=instrument.costs,
-        fill_basis=instrument.fill_basis,
+        series.execution,
+        entry=series.entry,
         exits=series.exits,
-        carry=series.carry,
-        capital=protocol.capital,
-        start_row=start,
-        stop_row=stop,
+        capital=capital,
+        start_row=rows.start,
+        stop_row=rows.stop,
     )
 
 
@@ -292,13 +370,14 @@ def periods_per_year(instrument: Instrument, timeframe: str) -> int:
     return min(instrument.sessions_per_year, WEEKS_PER_YEAR) if timeframe == WEEK else instrument.sessions_per_year
 
 
-def _hold(series: _Prepared, protocol: Protocol) -> StitchedResult:
-    held = buy_and_hold(
-        series.series.bars,
-        costs=series.series.instrument.costs,
-        fill_basis=series.series.instrument.fill_basis,
-        carry=series.carry,
-        capital=protocol.capital,
+def _hold(series: _Prepared, protocol: Protocol, capital: float) -> StitchedResult:
+    bars = series.series.bars
+    held = run_on(
+        protocol.engine,
+        bars,
+        np.ones(len(bars)),
+        series.execution,
+        capital=capital,
         start_row=series.folds[0].test_start,
         stop_row=series.folds[-1].test_stop,
     )

@@ -14,7 +14,6 @@ from nullalpha.core.artifacts import ArtifactStore
 from nullalpha.core.errors import NullAlphaError, TrainingDivergedError
 from nullalpha.core.fingerprint import derive_seed
 from nullalpha.data.bars import FloatArray, IntArray
-from nullalpha.data.instruments import Costs, Instrument
 from nullalpha.data.slices import read_slice
 from nullalpha.engines.evidence.benchmark import benchmark_fit
 from nullalpha.engines.evidence.bootstrap import sharpe_interval
@@ -27,11 +26,14 @@ from nullalpha.engines.evidence.trials import effective_number_of_trials, overfi
 from nullalpha.engines.experiment import ExperimentOutcome, MarketSeries, run_experiments, signal_of
 from nullalpha.engines.features.cache import FeatureCache
 from nullalpha.engines.features.indicators.registry import VOCABULARY
-from nullalpha.engines.outcome_json import outcome_body, plain
+from nullalpha.engines.order_log import instrument_of
+from nullalpha.engines.outcome_json import outcome_body, plain, signal_body
+from nullalpha.engines.outside import get_signal, run_signal
 from nullalpha.engines.protocol import Protocol, Span
 from nullalpha.engines.series import Arrays, get_arrays
 from nullalpha.engines.training.fit import EpochProgress
 from nullalpha.engines.training.weights import weights_from_bytes
+from nullalpha.engines.unfinished import unfinished_fit
 from nullalpha.strategy.compile import compile_strategy
 from nullalpha.strategy.plan import Plan
 from nullalpha.strategy.validate import parse_strategy
@@ -52,24 +54,38 @@ def warm(_payload: Payload, _artifacts: ArtifactStore, _progress: Sink) -> dict[
 def population(payload: Payload, artifacts: ArtifactStore, progress: Sink) -> dict[str, Any]:
     """Train and backtest strategies walk-forward through a span.
 
-    Payload: documents, market {symbol: {slice, instrument}}, protocol, span, seed, device.
+    Payload: documents, market {symbol: {slice, instrument}}, protocol, span, seed, device, code. A fit that was interrupted goes on from
+    where it stood when the same payload comes again.
     Returns: {experiments: [...]} in the order of the documents, each done or failed.
     """
     torch.set_num_threads(1)
     plans = [_plan(document) for document in payload["documents"]]
     market = _market(payload["market"], artifacts)
     protocol = Protocol(**payload["protocol"])
-    outcomes = run_experiments(
-        plans,
-        market,
-        protocol,
-        Span(**payload["span"]),
-        seed=payload["seed"],
-        device=payload["device"],
-        progress=_throttled(progress),
-        cache=FeatureCache(artifacts.root.parent / "data" / "gold", GOLD_BYTES),
-    )
-    return {"experiments": [_outcome_json(outcome, market, artifacts) for outcome in outcomes]}
+    with unfinished_fit(artifacts.root.parent / "fits", payload) as checkpoint:
+        outcomes = run_experiments(
+            plans,
+            market,
+            protocol,
+            Span(**payload["span"]),
+            seed=payload["seed"],
+            device=payload["device"],
+            progress=_throttled(progress),
+            cache=FeatureCache(artifacts.root.parent / "data" / "gold", GOLD_BYTES),
+            checkpoint=checkpoint,
+        )
+    return {"experiments": [_outcome_json(outcome, payload["market"], market, artifacts) for outcome in outcomes]}
+
+
+def signal(payload: Payload, artifacts: ArtifactStore, _progress: Sink) -> dict[str, Any]:
+    """Backtest target positions that came from outside.
+
+    Payload: signal (its artifact), market {symbol: {slice, instrument}} of one instrument, protocol, span.
+    """
+    ((symbol, series),) = _market(payload["market"], artifacts).items()
+    protocol, span = Protocol(**payload["protocol"]), Span(**payload["span"])
+    outcome = run_signal(get_signal(artifacts, payload["signal"]), series, protocol, span)
+    return {"status": "done", **signal_body(outcome, {symbol: series}, artifacts), "market": dict(payload["market"])}
 
 
 def attack(payload: Payload, artifacts: ArtifactStore, _progress: Sink) -> dict[str, Any]:
@@ -178,11 +194,15 @@ def _aligned(series: list[tuple[IntArray, FloatArray]]) -> FloatArray:
 
 
 def _outcome_json(
-    outcome: ExperimentOutcome | NullAlphaError, market: Mapping[str, MarketSeries], artifacts: ArtifactStore
+    outcome: ExperimentOutcome | NullAlphaError,
+    given: Mapping[str, Any],
+    market: Mapping[str, MarketSeries],
+    artifacts: ArtifactStore,
 ) -> dict[str, Any]:
     if isinstance(outcome, NullAlphaError):
         return {"status": "failed", "error": outcome.to_dict(), "diverged": isinstance(outcome, TrainingDivergedError)}
-    return outcome_body(outcome, market, artifacts)
+    traded = {symbol: given[symbol] for symbol in outcome.plan.instruments}
+    return {**outcome_body(outcome, market, artifacts), "market": traded}
 
 
 def _random_entry_p(arrays: Mapping[str, Any], protocol: Protocol, factor: int, seed: int) -> float:
@@ -201,20 +221,18 @@ def _plan(document: Mapping[str, Any]) -> Plan:
 
 
 def _market(market: Mapping[str, Any], artifacts: ArtifactStore) -> dict[str, MarketSeries]:
-    return {symbol: MarketSeries(_instrument(item["instrument"]), read_slice(artifacts, item["slice"])) for symbol, item in market.items()}
+    return {
+        symbol: MarketSeries(instrument_of(item["instrument"]), read_slice(artifacts, item["slice"])) for symbol, item in market.items()
+    }
 
 
-def _instrument(body: Mapping[str, Any]) -> Instrument:
-    return Instrument(**{**body, "costs": Costs(**body["costs"])})
-
-
-def _throttled(progress: Sink) -> Callable[[Plan, EpochProgress], None]:
+def _throttled(progress: Sink) -> Callable[[EpochProgress], None]:
     last = 0.0
 
-    def report(plan: Plan, epoch: EpochProgress) -> None:
+    def report(epoch: EpochProgress) -> None:
         nonlocal last
         if time.monotonic() - last >= PROGRESS_SECONDS:
             last = time.monotonic()
-            progress({"strategy": plan.name, "epoch": epoch.epoch, "epochs": plan.training.epochs})
+            progress({"epoch": epoch.epoch, "epochs": epoch.epochs})
 
     return report

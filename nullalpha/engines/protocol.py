@@ -29,6 +29,9 @@ class Protocol:
         min_trades: fewer out-of-sample trades, opened on different days, support no claim.
         max_random_entry_p: above it a strategy does no better than entering at random.
         capital: of each backtest, in the instrument's currency.
+        engine: that runs the backtests, by its name in `backtest.engines.registry`.
+        risk_free: a year, fraction: what Sharpe ratios and everything made of returns are in excess of.
+        cash_interest, cash_debit: a year, fractions: what cash earns and what borrowed cash costs.
         exposure_prior_bars: bars before a fold over which its strategy's exposure is taken as what exposure-matched holding starts from.
         generation_size, shard_size: candidates designed together; candidates computed together. Fixed, so that no figure depends on
             how many workers there are.
@@ -49,6 +52,10 @@ class Protocol:
     joint_test_reps: int = 2000
     attack_cuts: int = 8
     capital: float = 1_000_000.0
+    engine: str = "nullalpha"
+    risk_free: float = 0.0
+    cash_interest: float = 0.0
+    cash_debit: float = 0.0
     exposure_prior_bars: int = 500
     generation_size: int = 8
     shard_size: int = 4
@@ -60,11 +67,16 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Span:
-    """A zone's half-open stretch of calendar time, ISO dates; `name` is `search`, `validation` or `lockbox`."""
+    """A zone's half-open stretch of calendar time, ISO dates; `name` is `search`, `validation` or `lockbox`.
+
+    Attributes:
+        tested_from: where the first test begins, after `start`; None: where the protocol says.
+    """
 
     name: str
     start: str
     end: str
+    tested_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,12 +95,10 @@ class Fold:
 
 def fold_boundaries(protocol: Protocol, span: Span) -> list[np.datetime64]:
     """Return the `n_folds + 1` times at which test folds begin and end, the same for every instrument."""
-    start, end = np.datetime64(span.start, "ns"), np.datetime64(span.end, "ns")
+    start, end = np.datetime64(span.tested_from or span.start, "ns"), np.datetime64(span.end, "ns")
     length = (end - start).astype(np.int64)
-    if span.name == "search":
-        first, n_folds = protocol.first_train_fraction, protocol.n_folds
-    else:
-        first, n_folds = 0.0, protocol.n_sealed_folds
+    n_folds = protocol.n_folds if span.name == "search" else protocol.n_sealed_folds
+    first = protocol.first_train_fraction if span.name == "search" and span.tested_from is None else 0.0
     shares = [first + (1.0 - first) * k / n_folds for k in range(n_folds + 1)]
     return [(start + np.timedelta64(int(share * length), "ns")).astype("datetime64[D]") for share in shares[:-1]] + [end]
 

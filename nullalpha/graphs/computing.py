@@ -49,6 +49,7 @@ def _request(context: ResearchContext, shard: list[ExperimentRow], stage: str, m
         "protocol": context.campaign.protocol,
         "seed": context.config.seed,
         "device": context.device,
+        "code": context.code_version,
     }
     summary = {"stage": stage, "experiments": [row.id for row in shard]}
     return OperationRequest("population", identity, payload, summary)

@@ -53,7 +53,7 @@ class ResearchContext:
     @property
     def search_span(self) -> Span:
         zones = self.bars.zones
-        return Span("search", zones.search_start, zones.validation_start)
+        return Span("search", zones.search_start, zones.validation_start, self.config.tested_from)
 
     def sealed_span(self, zone: str, last: str) -> Span:
         """Return the validation zone, or the lockbox up to the day after its last bar."""

@@ -37,7 +37,8 @@ a minute are enough. When its status is `done` or `budget_exhausted`, read `camp
 `experiment_get`. `campaign_stop` stops at a safe point; `campaign_resume` goes on from there.
 
 Own strategies: `strategy_schema` and `strategy_indicators` give the language, `strategy_validate` names every error with the nearest \
-fix, `strategy_backtest` trains and judges it. Each run counts as a trial of this home and raises the bar for all that follow.
+fix, `strategy_backtest` trains and judges it; `signal_backtest` trades positions from a parquet file by the same rules. Each run counts \
+as a trial of this home and raises the bar for all that follow. `experiment_trades` lists what an experiment traded.
 
 Before proposing anything, ask `memory_search` what was tried already.
 

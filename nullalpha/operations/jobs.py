@@ -19,6 +19,7 @@ Job = Callable[[Mapping[str, Any], ArtifactStore, ProgressSink], dict[str, Any]]
 JOBS: Mapping[str, str] = {
     "warm": "nullalpha.engines.jobs:warm",
     "population": "nullalpha.engines.jobs:population",
+    "signal": "nullalpha.engines.jobs:signal",
     "attack": "nullalpha.engines.jobs:attack",
     "evidence": "nullalpha.engines.jobs:evidence",
     "joint_test": "nullalpha.engines.jobs:joint_test",

@@ -21,27 +21,31 @@ class RuleLine:
     Attributes:
         text: the rule's condition, e.g. `trend is up and rsi is low`.
         firing_share: its mean part in the decision over the rows that its model was trained on, in [0, 1].
+        contribution: its mean part of the absolute terms that make up the output over the same rows, in [0, 1].
         lean: mean of its signed term in the model's output (part in the decision times answer) over the same rows; above 0 it speaks for
             long.
         consequent: what it concludes, e.g. `long 0.42` or `0.10 + 0.31 rsi`.
         sets: the learned sets behind its words, e.g. `rsi low: gaussian centre 28.1, width 6.3`.
         group: which model it belongs to, e.g. `SPX, fold 5`.
+        needed: whether it is in the smallest rule base that says nearly the same.
     """
 
     text: str
     firing_share: float | None = None
+    contribution: float | None = None
     lean: float | None = None
     consequent: str = ""
     sets: tuple[str, ...] = ()
     group: str = ""
+    needed: bool = True
 
 
 @dataclass(frozen=True)
 class FoldLine:
     """One refit: spans as ISO dates, both ends included; losses in the units of the training loss, None where there was no training.
 
-    `stop_loss`, `zero_loss` and `linear_loss` are on the stopping rows, by which early stopping chose the model: of the model, of always
-    predicting 0, of a ridge regression.
+    `stop_loss` and the losses below it are on the stopping rows, by which early stopping chose the model: of the model, of always
+    predicting 0, of always giving the training rows' usual answer, of a linear or logistic regression, of gradient boosting.
     """
 
     fold: int
@@ -52,7 +56,9 @@ class FoldLine:
     train_loss: float | None = None
     stop_loss: float | None = None
     zero_loss: float | None = None
+    majority_loss: float | None = None
     linear_loss: float | None = None
+    boosting_loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,8 @@ class ExperimentDetail:
         fold_starts: first test date of each fold, ISO 8601, increasing.
         words: the strategy in sentences.
         rules: after training, strongest first.
+        pruning: how few of them say nearly the same and what that costs, and sets that could be one: sentences.
+        baselines: in how many refits the model did better than each baseline, in a sentence.
         folds: one line a refit.
         notes: what to read the figures with (annotations of the assessment).
         yaml: the strategy document.
@@ -83,6 +91,8 @@ class ExperimentDetail:
     fold_starts: tuple[str, ...] = ()
     words: str = ""
     rules: tuple[RuleLine, ...] = ()
+    pruning: tuple[str, ...] = ()
+    baselines: str = ""
     folds: tuple[FoldLine, ...] = ()
     notes: tuple[str, ...] = ()
     yaml: str = ""

@@ -396,9 +396,12 @@ class EntrySpec(Closed):
     order: Literal["limit", "stop", "stop_limit"]
     distance: DistanceSpec
     limit: DistanceSpec | None = None
-    valid_bars: Annotated[
-        Whole, Field(ge=1, le=1000, description="bars that it waits; without it, until the signal asks for something else"), INTEGRAL
-    ] | None = None
+    valid_bars: (
+        Annotated[
+            Whole, Field(ge=1, le=1000, description="bars that it waits; without it, until the signal asks for something else"), INTEGRAL
+        ]
+        | None
+    ) = None
 
     @model_validator(mode="after")
     def _has_a_limit_where_it_takes_one(self) -> EntrySpec:

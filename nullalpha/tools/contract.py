@@ -27,7 +27,11 @@ class DataRef(Contract):
 
 
 class Metrics(Contract):
-    """Out-of-sample figures of one experiment over the search zone's stitched folds."""
+    """Out-of-sample figures of one experiment over the search zone's stitched folds.
+
+    `mean_mae`, `mean_mfe`: how far prices went against a trade and in its favour, fractions of the entry price. `capacity_1_percent`,
+    `capacity_5_percent`: the account, in currency, whose larger fills take that share of a bar's volume; null where no volume is known.
+    """
 
     sharpe: float | None = None
     sharpe_se: float | None = None
@@ -56,6 +60,10 @@ class Metrics(Contract):
     beta: float | None = None
     sessions: int | None = None
     sessions_per_year: int | None = None
+    mean_mae: float | None = None
+    mean_mfe: float | None = None
+    capacity_1_percent: float | None = None
+    capacity_5_percent: float | None = None
 
 
 class Validation(Contract):
@@ -79,6 +87,7 @@ class ExperimentRecord(Contract):
     report: str | None
     campaign_id: str | None = None
     instruments: list[str] = []
+    kind: Literal["strategy", "signal"] = "strategy"
 
 
 class LessonRecord(Contract):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nullalpha.core.artifacts import ArtifactStore
 from nullalpha.core.ports import Campaigns, Recollection, SingleRuns
 from nullalpha.strategy.vocabulary import Vocabulary
 
@@ -42,6 +43,10 @@ class Desk:
     @property
     def stores(self) -> Stores:
         return self.open_stores()
+
+    @property
+    def artifacts(self) -> ArtifactStore:
+        return ArtifactStore(self.home / "artifacts")
 
     @property
     def catalogue(self) -> Catalogue:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nullalpha.tools.backtests import experiment_trades, signal_backtest, strategy_backtest
 from nullalpha.tools.data import data_check, data_list, data_show
 from nullalpha.tools.door import Tool, tool
+from nullalpha.tools.experiments import experiment_compare, experiment_get, experiment_list
 from nullalpha.tools.questions import data_query
 from nullalpha.tools.research import (
     campaign_list,
@@ -14,13 +16,9 @@ from nullalpha.tools.research import (
     campaign_start,
     campaign_status,
     campaign_stop,
-    experiment_compare,
-    experiment_get,
-    experiment_list,
     memory_lessons,
     memory_search,
     operation_status,
-    strategy_backtest,
 )
 from nullalpha.tools.strategy import (
     strategy_compile,
@@ -45,6 +43,7 @@ _ALL = (
     tool(strategy_similar, cost="seconds"),
     tool(strategy_import, touches_home=False),
     tool(strategy_backtest, scope="run", cost="seconds"),
+    tool(signal_backtest, scope="run", cost="seconds"),
     tool(campaign_start, scope="run", cost="minutes", idempotent=False),
     tool(campaign_status),
     tool(campaign_list),
@@ -54,6 +53,7 @@ _ALL = (
     tool(experiment_list),
     tool(experiment_get),
     tool(experiment_compare),
+    tool(experiment_trades, cost="seconds"),
     tool(memory_search, cost="seconds"),
     tool(memory_lessons),
     tool(operation_status),

@@ -1,23 +1,20 @@
-"""Tools on campaigns, experiments and operations."""
+"""Tools on campaigns, operations and what campaigns learned."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field
 
 from nullalpha.core.campaign import CampaignConfig, DesignerName
 from nullalpha.core.clock import utc_now
-from nullalpha.core.errors import UsageError
-from nullalpha.tools.contract import CampaignResult, ExperimentRecord, LessonRecord
+from nullalpha.tools.contract import CampaignResult, LessonRecord
 from nullalpha.tools.desk import Desk
 from nullalpha.tools.results import campaign_result as build_campaign_result
-from nullalpha.tools.results import experiment_records
 
 if TYPE_CHECKING:
     from nullalpha.memory.campaigns import Event
-    from nullalpha.memory.experiments import ExperimentRow
 
 
 class CampaignRef(BaseModel):
@@ -60,44 +57,6 @@ class CampaignStatus(BaseModel):
     budget_seconds: float | None
     error: dict[str, Any] | None
     events: list[EventRecord]
-
-
-class ExperimentList(BaseModel):
-    experiments: list[ExperimentRecord]
-
-
-class LockboxLook(BaseModel):
-    """An opening of the lockbox; figures are None until it was judged. `level` is what `p` had to be at or below."""
-
-    id: str
-    opened: str
-    result: str | None
-    p: float | None
-    level: float | None
-    excess_sharpe: float | None
-
-
-class ExperimentDetails(BaseModel):
-    """One experiment whole; `lockbox` is what its one opening of the lockbox said, None where there was none or an agent asks."""
-
-    experiment: ExperimentRecord
-    hypothesis: str
-    document: dict[str, Any] | None
-    warnings: list[dict[str, Any]]
-    folds: list[dict[str, Any]]
-    rules: dict[str, Any]
-    lookahead: dict[str, Any] | None
-    artifacts: dict[str, str | None]
-    lockbox: LockboxLook | None = None
-
-
-class Comparison(BaseModel):
-    """Figures side by side: a row a figure, a column an experiment."""
-
-    ids: list[str]
-    names: list[str]
-    figures: dict[str, list[float | None]]
-    verdicts: list[str | None]
 
 
 class OperationStatus(BaseModel):
@@ -210,69 +169,6 @@ def campaign_resume(desk: Desk, *, campaign_id: str) -> CampaignRef:
     return CampaignRef(campaign_id=campaign_id, status=desk.stores.campaigns.get(campaign_id).status)
 
 
-def experiment_list(
-    desk: Desk,
-    *,
-    campaign_id: str | None = None,
-    verdict: Literal["reject", "iterate", "shortlist"] | None = None,
-    limit: Annotated[int, Field(ge=1, le=1000)] = 50,
-) -> ExperimentList:
-    """List experiments, best first, with verdicts, reasons and out-of-sample figures."""
-    store = desk.stores.experiments
-    if campaign_id is not None:
-        desk.stores.campaigns.get(campaign_id)
-    rows = store.all() if campaign_id is None else store.of_campaign(campaign_id)
-    records = experiment_records(desk.stores, rows, person=desk.person)
-    return ExperimentList(experiments=[r for r in records if verdict in (None, r.verdict)][:limit])
-
-
-def experiment_get(desk: Desk, *, id: str) -> ExperimentDetails:  # noqa: A002  (the word of the contract)
-    """Show one experiment: its document, figures, folds, rules after training, and the verdict with its reasons."""
-    row = desk.stores.experiments.get(id)
-    result = desk.stores.experiments.result(id, "search")
-    body = result.body if result and result.status == "done" else {}
-    attacked = desk.stores.experiments.result(id, "attack")
-    return ExperimentDetails(
-        experiment=experiment_records(desk.stores, [row], person=desk.person)[0],
-        hypothesis=row.hypothesis,
-        document=row.document,
-        warnings=row.issues,
-        folds=body.get("folds", []),
-        rules=body.get("rules", {}),
-        lookahead=attacked.body if attacked else None,
-        artifacts={"series": body.get("series"), "weights": body.get("last_weights")},
-        lockbox=_lockbox_look(desk, row) if desk.person else None,
-    )
-
-
-def _lockbox_look(desk: Desk, row: ExperimentRow) -> LockboxLook | None:
-    """Return the opening for a strategy, if there is one; what behaves the same has one between them."""
-    looks = desk.stores.looks.all("lockbox") if row.fingerprint else []
-    openings = [look for look in looks if look.experiment_id == row.id or look.fingerprint == row.fingerprint]
-    if not openings:
-        return None
-    said = openings[0].result or {}
-    figures = {name: said.get(name) for name in ("result", "p", "level", "excess_sharpe")}
-    return LockboxLook(id=openings[0].id, opened=openings[0].created, **figures)
-
-
-def experiment_compare(desk: Desk, *, ids: Annotated[list[str], Field(min_length=2, max_length=20)]) -> Comparison:
-    """Put experiments side by side, figure by figure."""
-    if len(set(ids)) != len(ids):
-        raise UsageError("an experiment is named twice", path="ids", value=ids)
-    rows = [desk.stores.experiments.get(i) for i in ids]
-    records = {r.id: r for r in experiment_records(desk.stores, rows, person=desk.person)}
-    ordered = [records[i] for i in ids]
-    dumps = [r.metrics.model_dump() if r.metrics else {} for r in ordered]
-    names = sorted({key for dump in dumps for key in dump})
-    return Comparison(
-        ids=ids,
-        names=[r.name for r in ordered],
-        figures={name: [dump.get(name) for dump in dumps] for name in names},
-        verdicts=[r.verdict for r in ordered],
-    )
-
-
 def operation_status(desk: Desk, *, id: str) -> OperationStatus:  # noqa: A002  (the word of the contract)
     """Show one operation: kind, state, attempts, and what failed if it did."""
     row = desk.stores.operations.get(id)
@@ -319,13 +215,3 @@ def memory_search(
     """Search what the lab remembers, by meaning: past experiments and lessons nearest to a question."""
     hits = desk.recollection.search(query, k)
     return MemoryAnswer(query=query, hits=[MemoryHit(kind=a, ref=b, text=c, window=d, similarity=e) for a, b, c, d, e in hits])
-
-
-def strategy_backtest(
-    desk: Desk, *, document: Annotated[str, Field(max_length=100_000)], seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-) -> ExperimentDetails:
-    """Train and backtest one strategy walk-forward through the search zone and judge it; it counts as a trial of the home."""
-    from nullalpha.strategy.validate import parse_strategy  # noqa: PLC0415
-
-    spec, _ = parse_strategy(document, desk.vocabulary)
-    return experiment_get(desk, id=desk.runs.run(spec.model_dump(mode="json", exclude_none=False, by_alias=True), desk.actor, seed))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nullalpha.core.campaign import SIGNAL
 from nullalpha.tools.contract import (
     CampaignResult,
     DataRef,
@@ -84,6 +85,7 @@ def experiment_records(stores: Stores, rows: Sequence[ExperimentRow], *, person:
                 report=report,
                 campaign_id=row.campaign_id,
                 instruments=row.instruments,
+                kind="signal" if row.designer == SIGNAL else "strategy",
             )
         )
     return sorted(records, key=_rank)

@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 from nullalpha.core.errors import Issue, NotFoundError, SpecError, UsageError
 from nullalpha.strategy.compile import canonical_document, compile_strategy
 from nullalpha.strategy.decoder import decoder_schema
-from nullalpha.strategy.explain import describe_learned, explain
+from nullalpha.strategy.explain import explain
+from nullalpha.strategy.learned import describe_learned
 from nullalpha.strategy.plan import Plan
 from nullalpha.strategy.schema import strategy_json_schema
 from nullalpha.strategy.structure import likeness, structure_of

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from nullalpha.app.campaigns import create_campaign
-from nullalpha.app.descriptions import Description, describe_instrument, instrument_changes
+from nullalpha.app.descriptions import COSTS, Description, describe_instrument, instrument_changes, instruments
 from nullalpha.app.intake import FileRequest, Intake, import_bars
 from nullalpha.app.lab import Lab
 from nullalpha.app.markets import MarketRequest, make_market, resample_bars
@@ -95,7 +95,7 @@ def test_a_file_is_described_by_what_is_said_then_by_its_kind_and_its_name(take:
     (snapshot,) = take(write(tmp_path, name="my fund.csv"), said=Description(kind="etf", commission=0.0003, tick=0.01)).snapshots
     assert (snapshot.instrument.symbol, snapshot.timeframe, snapshot.n_bars) == ("MY_FUND", "1d", 4)
     assert snapshot.instrument == replace(
-        DEFAULTS["etf"], symbol="MY_FUND", name="my fund", source="file", tick=0.01, costs=Costs(0.0003, 1.0, 1.0)
+        DEFAULTS["etf"], symbol="MY_FUND", name="my fund", source="file", tick=0.01, costs=Costs(0.0003, 1.0, 1.0, borrow=0.005)
     )
     assert lab.book.get("MY_FUND") == snapshot.instrument
 
@@ -120,7 +120,7 @@ def test_an_edit_of_the_instruments_file_by_hand_holds_for_the_next_import_and_t
     later = lab.stores.campaigns.get(create_campaign(lab, config))
     assert began.data[0]["snapshot"] == old.id
     pinned = lab.catalogue.get(later.data[0]["snapshot"])
-    assert (pinned.id != old.id, pinned.instrument.costs, pinned.n_bars) == (True, Costs(0.0001, 1.0, 7.5), old.n_bars)
+    assert (pinned.id != old.id, pinned.instrument.costs, pinned.n_bars) == (True, Costs(0.0001, 1.0, 7.5, borrow=0.005), old.n_bars)
     assert lab.catalogue.get(old.id).instrument.costs.slippage_bps == 1.0
     assert began.protocol_hash != later.protocol_hash
     assert take(path).snapshots[0].id == pinned.id
@@ -422,3 +422,35 @@ def test_bars_taken_in_again_after_others_are_the_ones_that_stand(take: Take, la
     assert lab.standing("ACME", "1d").id == new.id
     take(first)
     assert lab.standing("ACME", "1d").id == old.id
+
+
+def test_an_instrument_that_was_taken_in_before_holding_had_a_cost_keeps_what_was_recorded(take: Take, lab: Lab, tmp_path: Path) -> None:
+    """Its kind has a borrow rate now; neither the same file, nor an edit of another field, nor a campaign brings it in unasked."""
+    path = write(tmp_path)
+    (snapshot,) = take(path, said=Description(costs={"borrow": 0.0})).snapshots
+    text = lab.book.path.read_text()
+    entry = text.index("ACME:")
+    later = [line for line in text[entry:].splitlines() if line.strip().split(":")[0] not in COSTS[3:]]
+    lab.book.path.write_text(text[:entry] + "\n".join(later) + "\n")
+    assert "borrow" not in lab.book.path.read_text()[entry:]
+    assert lab.standing("ACME", "1d").id == snapshot.id
+    assert instruments(lab)["ACME"] == (snapshot.instrument, True)
+    assert take(path).snapshots == (snapshot,)
+    changed = describe_instrument(lab, "ACME", {"costs": {"slippage_bps": "2"}})
+    assert (changed.costs.borrow, changed.costs.slippage_bps) == (0.0, 2.0)
+    assert lab.standing("ACME", "1d").instrument.costs == replace(snapshot.instrument.costs, slippage_bps=2.0)
+
+
+def test_a_field_taken_out_of_an_entry_is_its_kinds_again_for_the_bars_too(take: Take, lab: Lab, tmp_path: Path) -> None:
+    take(write(tmp_path), said=Description(multiplier=50.0, tick=0.25))
+    assert describe_instrument(lab, "ACME", instrument_changes(["multiplier="])).multiplier == 1.0
+    assert (lab.standing("ACME", "1d").instrument.multiplier, lab.standing("ACME", "1d").instrument.tick) == (1.0, 0.25)
+
+
+def test_dividends_that_a_file_names_are_in_the_prices_and_said_to_be(take: Take, lab: Lab, tmp_path: Path) -> None:
+    rows = [f"{row},{dividend}" for row, dividend in zip(ROWS, ("", "2", "", ""), strict=True)]
+    path = write(tmp_path, rows, header="time,open,high,low,close,volume,dividend")
+    (snapshot,) = take(path).snapshots
+    assert snapshot.instrument.distributions == "adjusted"
+    np.testing.assert_allclose(lab.catalogue.read(snapshot).close, [101 * (1 - 2 / 101), 102, 103, 104], rtol=1e-14)
+    assert take(path).snapshots == (snapshot,)

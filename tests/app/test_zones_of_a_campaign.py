@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nullalpha.app.lab import Lab
 from nullalpha.core.artifacts import ArtifactStore
 from nullalpha.data.slices import SLICE_NAME, read_slice
-from tests.support.campaigns import Campaign, query
+from tests.support.campaigns import Campaign, copy_home, query
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,18 @@ def test_search_work_saw_bars_that_end_before_validation_and_its_series_do_too(
             assert int(series["bar_days"].max()) < int(validation.astype("datetime64[D]").astype(int))
         assert all(np.datetime64(fold["test"][1]) <= validation for fold in body["folds"])
     assert sum(end < validation for end in slices(reference.home).values()) == 2
+
+
+def test_trades_and_orders_that_tools_show_end_before_validation(
+    reference: Campaign, zones: tuple[np.datetime64, np.datetime64], tmp_path: Path
+) -> None:
+    validation, _ = zones
+    door = Lab(copy_home(reference.home, tmp_path / "copy")).door("agent:designer", person=False)
+    validated = [e["id"] for e in reference.result["experiments"] if e["validation"] is not None]
+    logs = [door.call("experiment_trades", {"id": i, "orders": True}).model_dump(mode="json") for i in validated]
+    assert all(log["replay"]["equal"] and log["n_orders"] == len(log["orders"]) > 0 for log in logs)
+    last = max(row["exit_time"] for log in logs for row in log["trades"]), max(row["time"] for log in logs for row in log["orders"])
+    assert max(last) < str(validation)
 
 
 def test_validation_bars_were_cut_only_after_a_look_was_written_for_each_strategy(

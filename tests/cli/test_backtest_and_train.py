@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,10 +53,25 @@ def test_training_tells_losses_beside_baselines_and_rules_after_training(cli: Cl
     body = ended.json
     assert {fold["instrument"] for fold in body["folds"]} == {"SPX"}
     assert all(0 < fold["best_epoch"] <= fold["epochs_run"] <= 60 for fold in body["folds"])
-    assert all(np.isfinite(fold["stop_loss"]) and np.isfinite(fold["baselines"]["zero_loss"]) for fold in body["folds"])
+    losses = ("model_loss", "zero_loss", "majority_loss", "linear_loss", "boosting_loss")
+    assert all(np.isfinite([fold["stop_loss"], *(fold["baselines"][name] for name in losses)]).all() for fold in body["folds"])
+    assert all(fold["baselines"]["model_loss"] == pytest.approx(fold["stop_loss"], rel=1e-4) for fold in body["folds"])
     assert len(body["rules"]["SPX"]) == 3
     assert Path(body["weights"]).is_file()
     spoken = cli("train", TRAINED, "--home", home)
     assert "fold 1" in spoken.out
     assert "fires" in spoken.out
+    assert "of its training bars" in spoken.out
+    shortfalls = [said for fold in body["folds"] for said in fold["baselines"]["shortfalls"]]
+    assert all(f"  - {said}" in spoken.out for said in shortfalls)
+    assert f"gradient boosting in {sum(_beats_boosting(fold) for fold in body['folds'])} of {len(body['folds'])} refits" in spoken.out
+    shown = cli("experiments", "show", body["experiment"], "--home", home).out
+    explained = cli("strategy", "explain", body["experiment"], "--home", home).out
+    assert "of its training bars" in shown
+    assert "gradient boosting in" in shown
+    assert "gradient boosting in" in explained
     assert spoken.out.splitlines()[-1] == "the same run is on record: the trials of this home stay 1"
+
+
+def _beats_boosting(fold: dict[str, Any]) -> bool:
+    return bool(fold["baselines"]["model_loss"] < fold["baselines"]["boosting_loss"])

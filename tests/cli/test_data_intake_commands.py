@@ -130,6 +130,34 @@ def test_instruments_are_printed_and_edited(cli: Cli, refused: Refused, home: Pa
     assert refused("data", "instruments", "--home", home).error["path"] == "instruments.SPX.tock"
 
 
+def test_every_cost_is_said_at_the_import_shown_and_edited(cli: Cli, refused: Refused, home: Path, tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    costs = ("--cost", "commission_per_unit=0.005", "--cost", "commission_minimum=1", "--cost", "borrow=0.02", "--commission", "0")
+    cli("data", "import", path, *costs, "--home", home)
+    shown = cli("data", "show", "ACME", "--home", home)
+    for words in ("commission_per_unit 0.005", "commission_minimum 1.0", "borrow             0.02", "spread             fixed"):
+        assert words in shown.out
+    assert "2.0 bps + 0.005 a unit, at least 1" in cli("data", "list", "--home", home).out
+    cli("data", "instruments", "ACME", "--set", "spread=quoted", "--set", "volume_cap=0.05", "--home", home)
+    spoken = cli("data", "instruments", "ACME", "--home", home).out
+    assert "  costs:\n    commission: 0.0\n" in spoken
+    assert "    spread: quoted\n" in spoken
+    assert "1.0 bps + half the quote + 0.005 a unit, at least 1" in cli("data", "list", "--home", home).out
+    checked = cli("data", "check", "ACME", "--home", home)
+    assert checked.code == 2
+    assert "costs_need_spread: costs spread quoted needs quotes, and the bars have none" in checked.out
+    for said, path_of, fix in (
+        ("borow=0.02", "--cost", "did you mean borrow?"),
+        ("borrow=much", "--cost", "a fraction of the notional a year (0.01 is one percent)"),
+        ("borrow=25", "borrow", "a fraction of the notional a year (0.01 is one percent)"),
+        ("spread=qouted", "spread", "use quoted"),
+        ("borrow", "--cost", "--cost commission_per_unit=0.005"),
+    ):
+        refusal = refused("data", "import", path, "--instrument", "OTHER", "--cost", said, "--home", home)
+        assert (refusal.exit_code, refusal.error["path"], refusal.error["suggestion"]) == (2, path_of, fix)
+    assert refused("data", "instruments", "ACME", "--set", "spread=", "--home", home).error["suggestion"] == "--set spread=fixed"
+
+
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_every_kind_of_market_can_be_made(cli: Cli, home: Path, kind: str) -> None:
     like = ("--like", "SPX") if KINDS[kind].like == "needed" else ()

@@ -49,6 +49,7 @@ def test_a_constant_in_another_file_changes_what_a_cached_function_computes(tmp_
 def test_the_folder_stays_while_the_sources_do_and_few_old_ones_are_kept(tmp_path: Path) -> None:
     _write(tmp_path, 1.0)
     first = compiled_folder(tmp_path)
+    assert first is not None
     assert compiled_folder(tmp_path) == first
     folders = set()
     for number in range(6):

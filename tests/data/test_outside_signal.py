@@ -15,11 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nullalpha.core.errors import DataError, NotFoundError
+from nullalpha.data.bars import Bars
 from nullalpha.data.outside_signal import OutsideSignal, refuse_outside_bars
 from nullalpha.data.sources.signal_file import read_outside_signal
 
 DAYS = pd.date_range("2001-01-02", periods=4, tz="UTC")
 CLOSES = np.array(["2001-01-02T21", "2001-01-03T21", "2001-01-04T21", "2001-01-05T21"], dtype="datetime64[ns]")
+
+
+def bars_at(closes: np.ndarray, timeframe: str = "1d") -> Bars:
+    price = np.full(len(closes), 100.0)
+    return Bars("SPX", timeframe, closes, price, price, price, price, price)
 
 
 def written(path: Path, **columns: Any) -> Path:
@@ -108,16 +114,27 @@ def test_a_position_counts_from_the_first_bar_that_closes_at_its_time_or_later()
     """Bars close at 21:00. Known at 21:00 of the 2nd: that bar. A nanosecond later: the next. Two before a close: the later one."""
     times = np.array(["2001-01-02T21:00:00", "2001-01-03T21:00:00.000000001", "2001-01-05T09:00", "2001-01-05T12:00"], "datetime64[ns]")
     signal = OutsideSignal(times, np.array([0.5, 1.0, -1.0, -0.25]))
-    np.testing.assert_array_equal(signal.at(CLOSES), [0.5, 0.5, 1.0, -0.25])
-    np.testing.assert_array_equal(signal.before(times[1]).at(CLOSES), [0.5] * 4)
-    np.testing.assert_array_equal(OutsideSignal(times[2:], np.array([1.0, 1.0])).at(CLOSES), [0.0, 0.0, 0.0, 1.0])
+    np.testing.assert_array_equal(signal.at(bars_at(CLOSES)), [0.5, 0.5, 1.0, -0.25])
+    np.testing.assert_array_equal(signal.before(times[1]).at(bars_at(CLOSES)), [0.5] * 4)
+    np.testing.assert_array_equal(OutsideSignal(times[2:], np.array([1.0, 1.0])).at(bars_at(CLOSES)), [0.0, 0.0, 0.0, 1.0])
+
+
+def test_a_date_counts_from_the_close_of_its_own_session_where_that_is_the_midnight_after_it_too() -> None:
+    """Bars that never close: that of the 2nd closes at 00:00 of the 3rd. What is dated the 3rd is not known then."""
+    midnights = np.array(["2001-01-03", "2001-01-04", "2001-01-05"], "datetime64[ns]")
+    signal = OutsideSignal(np.array(["2001-01-02", "2001-01-03"], "datetime64[ns]"), np.array([1.0, -1.0]))
+    np.testing.assert_array_equal(signal.at(bars_at(midnights)), [1.0, -1.0, -1.0])
+    np.testing.assert_array_equal(signal.at(bars_at(CLOSES)), [1.0, -1.0, -1.0, -1.0])
+    instants = OutsideSignal(signal.time + np.timedelta64(1, "s"), signal.target)
+    np.testing.assert_array_equal(instants.at(bars_at(midnights)), [1.0, -1.0, -1.0])
+    np.testing.assert_array_equal(signal.at(bars_at(midnights, "1h")), [-1.0, -1.0, -1.0])
 
 
 @given(st.lists(st.integers(0, 200), unique=True, max_size=30), st.lists(st.integers(0, 200), unique=True, min_size=1, max_size=30))
 def test_no_position_is_ever_known_before_its_time(known: list[int], closes: list[int]) -> None:
     time, bars = (np.sort(np.array(hours, dtype=np.int64)).astype("datetime64[h]").astype("datetime64[ns]") for hours in (known, closes))
     signal = OutsideSignal(time, np.linspace(-1.0, 1.0, len(time)) if len(time) else np.zeros(0))
-    for close, position in zip(bars, signal.at(bars), strict=True):
+    for close, position in zip(bars, signal.at(bars_at(bars, "1h")), strict=True):
         earlier = signal.target[time <= close]
         assert position == (earlier[-1] if len(earlier) else 0.0)
 

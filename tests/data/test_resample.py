@@ -104,6 +104,14 @@ def test_one_bar_by_hand() -> None:
     np.testing.assert_array_equal(rows, [[10, 15, 9, 14, 12, 0.2, 0.5], [14, 14, 8, 9, 3, 0.4, 1.0]])
 
 
+def test_volumes_on_both_sides_of_a_split_are_summed_in_the_units_of_the_last_bar() -> None:
+    # Two for one between the half hours: 5 shares before it are 10 of those after it.
+    time = np.array(["2024-01-02T15:00", "2024-01-02T15:30"], dtype="datetime64[ns]")
+    price = np.array([10.0, 10.0])
+    bars = Bars("ACME", "30m", time, price, price, price, price, np.array([5.0, 7.0]), factor=np.array([0.5, 1.0]))
+    np.testing.assert_array_equal(resample(bars, "1h", "XNYS").volume, [17.0])
+
+
 def test_a_bar_that_has_not_closed_and_one_whose_start_is_unknown_are_left_out() -> None:
     base = bars_between("XNYS", "2024-01-02", "2024-01-05", 30)
     assert stamps(resample(base.slice(0, 14), "1h", "XNYS"))[-1] == "2024-01-02T21:00"

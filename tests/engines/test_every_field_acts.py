@@ -46,6 +46,7 @@ ANFIS = {**RULES, "kind": "anfis"}
 MLP = {"kind": "fuzzy_mlp", "hidden": [4]}
 GRU = {"kind": "fuzzy_gru", "hidden": [3], "lookback": 4}
 KELLY = {"long_above": 0.0, "short_below": 0.0, "sizing": {"kind": "kelly", "max_leverage": 4.0}}
+TRAINING = {"epochs": 4, "batch_size": 64, "learning_rate": 0.05}
 BASE: Document = {
     "nullalpha": 1,
     "name": "base",
@@ -61,7 +62,7 @@ BASE: Document = {
     },
     "model": RULES,
     "labels": {"kind": "forward_return", "horizon": 1},
-    "training": {"epochs": 4, "batch_size": 64, "learning_rate": 0.05},
+    "training": TRAINING,
     "decision": {"long_above": 0.1, "short_below": -0.1},
 }
 ROUTED = {
@@ -72,6 +73,10 @@ ROUTED = {
 BASES: dict[str, Document] = {
     "rules": BASE,
     "held by exits": put(BASE, ("decision", "exits"), {"stop_loss": {"atr": 2.0}, "take_profit": {"fraction": 0.05}, "max_bars": 8}),
+    "limited entries": put(BASE, ("decision", "entry"), {"order": "limit", "distance": {"atr": 0.5}, "valid_bars": 3}),
+    "stopped entries": put(
+        BASE, ("decision", "entry"), {"order": "stop_limit", "distance": {"fraction": 0.001}, "limit": {"fraction": 0.0005}}
+    ),
     "volatility target": put(BASE, ("decision", "sizing"), {"kind": "volatility_target", "annual": 0.1}),
     "anfis": BASE | {"model": ANFIS, "decision": KELLY},
     "sets alone": BASE | {"model": ANFIS | {"trainable": ["sets"]}, "decision": KELLY},
@@ -81,8 +86,12 @@ BASES: dict[str, Document] = {
     "legs": BASE | {"model": MLP, "labels": {"kind": "zigzag", "horizon": 10}},
     "regimes": BASE | {"model": MLP, "labels": {"kind": "regime", "horizon": 10}},
     "long training": BASE | {"model": MLP, "decision": KELLY, "training": {"epochs": 30, "batch_size": 32, "learning_rate": 0.1}},
+    "classes": BASE | {"model": MLP, "training": TRAINING | {"loss": "cross_entropy", "class_band": 0.2}},
+    "focal": BASE | {"model": ANFIS, "training": TRAINING | {"loss": "focal"}},
+    "utility": BASE | {"model": ANFIS, "training": TRAINING | {"loss": "utility"}},
     "routed": BASE | {"model": ROUTED, "decision": KELLY},
     "two members": BASE | {"model": {"kind": "ensemble", "members": ROUTED["members"]}, "decision": KELLY},
+    "fixed members": BASE | {"model": {"kind": "ensemble", "members": ROUTED["members"]}},
     "shapes": put(
         BASE,
         ("sets", "fast"),
@@ -183,7 +192,21 @@ CASES: dict[FieldName, list[Case]] = {
     ("TrainingSpec", "batch_size"): [Case(base, "training.batch_size", 32, learned=True) for base in ("anfis", "gru")],
     ("TrainingSpec", "learning_rate"): [Case(base, "training.learning_rate", 0.02, learned=True) for base in ("anfis", "mlp")],
     ("TrainingSpec", "patience"): [Case("long training", "training.patience", 1, learned=True)],
-    ("TrainingSpec", "loss"): [Case(base, "training.loss", "mse", learned=True) for base in ("anfis", "mlp", "routed")],
+    ("TrainingSpec", "loss"): [
+        *(Case(base, "training.loss", "mse", learned=True) for base in ("anfis", "mlp", "routed")),
+        *(Case("barriers", "training", TRAINING | {"loss": loss}, learned=True) for loss in ("cross_entropy", "focal", "utility")),
+        *(Case("fixed members", "training.loss", loss, learned=True) for loss in ("cross_entropy", "focal", "utility")),
+    ],
+    ("TrainingSpec", "class_band"): [
+        *(Case(base, "training.class_band", 0.5, learned=True) for base in ("classes", "focal")),
+        *(Case(base, "training", TRAINING | {"loss": "focal", "class_band": 0.1}, learned=True) for base in ("legs", "regimes")),
+    ],
+    ("TrainingSpec", "class_weights"): [Case(base, "training.class_weights", "balanced", learned=True) for base in ("classes", "focal")],
+    ("TrainingSpec", "focal_gamma"): [Case("focal", "training.focal_gamma", 0.5, learned=True)],
+    ("TrainingSpec", "risk_aversion"): [Case("utility", "training.risk_aversion", aversion, learned=True) for aversion in (0, 1.0)],
+    ("TrainingSpec", "schedule"): [Case(base, "training.schedule", "cosine", learned=True) for base in ("anfis", "gru", "routed")],
+    ("TrainingSpec", "warmup_epochs"): [Case(base, "training.warmup_epochs", 3, learned=True) for base in ("anfis", "gru", "routed")],
+    ("TrainingSpec", "clip_norm"): [Case(base, "training.clip_norm", 0.02, learned=True) for base in ("anfis", "gru", "routed")],
     ("SizingSpec", "kind"): [Case("rules", "decision.sizing", {"kind": "volatility_target"}), Case("anfis", "decision.sizing", {})],
     ("SizingSpec", "size"): [Case("rules", "decision.sizing", {"size": 0.5})],
     ("SizingSpec", "annual"): [Case("volatility target", "decision.sizing.annual", 0.12)],
@@ -203,6 +226,13 @@ CASES: dict[FieldName, list[Case]] = {
     ("ExitSpec", "trailing_stop"): [Case("rules", "decision.exits", {"trailing_stop": {"atr": 2.0}})],
     ("ExitSpec", "take_profit"): [Case("held by exits", "decision.exits.take_profit", None)],
     ("ExitSpec", "max_bars"): [Case("held by exits", "decision.exits.max_bars", 3), Case("held by exits", "decision.exits.max_bars", None)],
+    ("DecisionSpec", "entry"): [
+        Case("rules", "decision.entry", {"order": order, "distance": {"fraction": 0.005}}) for order in ("limit", "stop")
+    ],
+    ("EntrySpec", "order"): [Case("limited entries", "decision.entry.order", "stop")],
+    ("EntrySpec", "distance"): [Case("limited entries", "decision.entry.distance", {"atr": 0.4})],
+    ("EntrySpec", "limit"): [Case("stopped entries", "decision.entry.limit", {"fraction": 0.01})],
+    ("EntrySpec", "valid_bars"): [Case("limited entries", "decision.entry.valid_bars", value) for value in (1, None)],
     ("DecisionSpec", "long_above"): [Case("rules", "decision.long_above", 0.3), Case("rules", "decision.long_above", None)],
     ("DecisionSpec", "short_below"): [Case("rules", "decision.short_below", -0.3), Case("rules", "decision.short_below", None)],
     ("DecisionSpec", "long_exit_below"): [Case("rules", "decision.long_exit_below", -0.2)],
@@ -239,8 +269,10 @@ def bars_of(symbol: str, timeframe: str) -> Bars:
     return Bars(symbol, timeframe, time, open_, high, low, close, rng.uniform(1e5, 1e6, n))
 
 
-def market_of(timeframe: str) -> dict[str, MarketSeries]:
-    costs = Costs(0.0001, 1.0, 1.0)
+COSTS = Costs(0.0001, 1.0, 1.0)
+
+
+def market_of(timeframe: str, costs: Costs = COSTS) -> dict[str, MarketSeries]:
     return {
         symbol: MarketSeries(Instrument(symbol, symbol, "XNYS", "USD", "open", 252, costs, "invented"), bars_of(symbol, timeframe))
         for symbol in ("AAA", "BBB")
@@ -261,8 +293,8 @@ def compiled(document: Document) -> Plan:
     return compile_strategy(spec, VOCABULARY)
 
 
-def results_of(plan: Plan) -> Results:
-    market = market_of(plan.timeframe)
+def results_of(plan: Plan, costs: Costs = COSTS) -> Results:
+    market = market_of(plan.timeframe, costs)
     span = SPAN if plan.timeframe == "1d" else replace(SPAN, end="2014-01-01")
     outcome = run_experiment(plan, market, PROTOCOL, span, seed=3)
     others = {symbol: series.bars for symbol, series in market.items()}
@@ -298,6 +330,18 @@ def test_a_field_that_is_accepted_changes_results(case: Case) -> None:
     assert changed.fingerprint != compiled(BASES[case.base]).fingerprint
     before, after = results_of_base(case.base), results_of(with_one_seed(changed))
     assert (after.signals != before.signals) if case.learned else (after.equity != before.equity)
+
+
+def test_what_trading_costs_changes_what_a_utility_learns_and_what_no_other_loss_learns() -> None:
+    dear = Costs(0.001, 10.0, 10.0)
+    signals = {
+        name: [np.frombuffer(results_of(with_one_seed(compiled(BASES[name])), costs).signals) for costs in (COSTS, dear)]
+        for name in ("utility", "anfis", "classes", "focal")
+    }
+    for name in ("anfis", "classes", "focal"):
+        np.testing.assert_array_equal(*signals[name])
+    cheap, careful = (np.abs(given[np.isfinite(given)]) for given in signals["utility"])
+    assert careful.mean() < 0.8 * cheap.mean()  # 60 basis points a round trip, of moves of a percent or two
 
 
 @pytest.mark.parametrize("name", BASES)

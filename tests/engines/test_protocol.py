@@ -36,6 +36,20 @@ def test_search_folds_test_the_last_sixty_percent_of_the_calendar_without_gap_or
     assert all(a.test_stop == b.test_start for a, b in itertools.pairwise(folds))
 
 
+def test_testing_may_begin_later_and_everything_before_trains() -> None:
+    bars = search_bars()
+    span = Span("search", "1999-01-04", "2011-01-01", tested_from="2005-03-01")
+    folds = walk_forward(Protocol(), span, bars)
+    assert [folds[0].test_start, folds[-1].test_stop] == [int(np.searchsorted(bars.time, np.datetime64("2005-03-01"))), len(bars)]
+    assert len(folds) == 5
+    assert folds[0].train_rows[0] == 0
+    lengths = np.diff(fold_boundaries(Protocol(), span)).astype("timedelta64[D]").astype(int)
+    assert lengths.max() - lengths.min() <= 1  # 2,132 days in five
+    early = Span("search", "1999-01-04", "2011-01-01", tested_from="1999-06-01")
+    with pytest.raises(InsufficientBarsError, match="training"):
+        walk_forward(Protocol(), early, bars)
+
+
 def test_sealed_zones_are_tested_whole_and_trained_on_everything_before() -> None:
     bars = daily_bars(5200).before(np.datetime64("2015-01-01", "ns"))
     folds = walk_forward(Protocol(), Span("validation", "2011-01-01", "2015-01-01"), bars)

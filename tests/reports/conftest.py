@@ -163,6 +163,8 @@ def detail(experiment_id: str, seed: int, n: int = 2423) -> ExperimentDetail:
             RuleLine(
                 text=text,
                 firing_share=share,
+                contribution=share**2,
+                needed=share > 0.3,
                 lean=share * 0.4 - 0.1,
                 consequent="0.10 + 0.31 rsi - 0.08 roc",
                 sets=("rsi low: gaussian centre 28.1, width 6.3", "trend up: sigmoid centre 0.02, slope 41"),
@@ -172,10 +174,12 @@ def detail(experiment_id: str, seed: int, n: int = 2423) -> ExperimentDetail:
             for text, share in (("trend is up and rsi is low", 0.41), ("trend is up and rsi is not low", 0.33), ("trend is down", 0.26))
         ),
         folds=tuple(
-            FoldLine(k + 1, ("1999-01-04", start), (start, "2012-03-13"), group, 17 + k, 0.6912, 0.6927, 0.6931, 0.6933)
+            FoldLine(k + 1, ("1999-01-04", start), (start, "2012-03-13"), group, 17 + k, 0.6912, 0.6927, 0.6931, 0.6932, 0.6933, 0.6929)
             for group in ("SPX", "IXIC")
             for k, start in enumerate(FOLD_STARTS)
         ),
+        pruning=("SPX: 2 of 3 rules give 0.97 of what it says (R2); side agreement 0.99; loss 0.6925, 0.6927 with all",),
+        baselines="On the rows that chose when to stop, its loss is below that of gradient boosting in 1 of 5 refits.",
         notes=("in more than half of its refits every signal of the test had the same sign",),
         yaml="name: rsi_reversal\nfeatures:\n  rsi: {indicator: rsi, period: 14}\n  trend: {indicator: sma_distance, period: 200}\n"
         "rules:\n  - if trend is up and rsi is low then long 1.0\n",

@@ -132,6 +132,18 @@ def test_the_best_eight_with_details_get_a_section_with_their_series(page: Page,
     assert charts[0]["folds"][0] == charts[0]["days"][0] == (np.datetime64("2004-06-14") - np.datetime64("1970-01-01")).astype(int)
 
 
+def test_rules_stand_with_what_could_go_and_losses_beside_every_baseline(page: Page) -> None:
+    rules = [row for row in page.rows if row[0].startswith(("trend is up and rsi is not low", "trend is down"))]
+    assert {(row[0].startswith("trend is down could go"), row[2], row[3]) for row in rules} == {
+        (True, "26.0 %", "6.8 %"),
+        (False, "33.0 %", "10.9 %"),
+    }
+    assert "SPX: 2 of 3 rules give 0.97 of what it says (R2); side agreement 0.99; loss 0.6925, 0.6927 with all" in page.text
+    assert "its loss is below that of gradient boosting in 1 of 5 refits" in page.text
+    fold = next(row for row in page.rows if row[0].startswith("1 ") and "SPX" in row[0])
+    assert fold[4:] == ["0.6912", "0.6927", "0.6931", "0.6932", "0.6933", "0.6929"]
+
+
 def test_missing_figures_are_dashes_and_never_zero(page: Page) -> None:
     row = next(cells for name, cells in page.board().items() if "failed" in cells[8])
     assert [row[i].split()[0] for i in (2, 3, 4, 5, 6, 7)] == ["–"] * 6

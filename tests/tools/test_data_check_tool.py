@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from nullalpha.app.descriptions import describe_instrument
 from nullalpha.app.lab import Lab
 from nullalpha.core.errors import DataError, NotFoundError, RefusedError, UsageError
 from nullalpha.data.instruments import Costs, Instrument
@@ -148,3 +149,16 @@ def test_an_agent_whose_folder_is_the_home_cannot_check_the_catalogues_own_files
     target = str(received.relative_to(lab.home))
     with pytest.raises(RefusedError):
         lab.door("mcp", person=False).call("data_check", {"target": target})
+
+
+def test_an_instrument_whose_costs_its_bars_cannot_carry_is_not_usable(lab: Lab, door: Doors) -> None:
+    """SPX has volumes and no quotes; what is said of quotes has no time, and is no value: agents are told it too."""
+    person = door(True)
+    assert check(person, "SPX").ok
+    describe_instrument(lab, "SPX", {"costs": {"volume_cap": 0.05, "spread": "quoted"}})
+    for one in (person, lab.door("agent:designer", person=False, path_root=lab.home / "desk")):
+        answer = check(one, "SPX")
+        assert not answer.ok
+        assert errors(answer) == [("costs_need_spread", None)]
+    describe_instrument(lab, "SPX", {"costs": {"spread": "fixed"}})
+    assert check(person, "SPX").ok

@@ -59,5 +59,5 @@ def test_every_argument_that_reaches_the_disk_or_a_model_is_bounded(tool: Tool) 
 
 def test_what_starts_work_is_scoped_as_such() -> None:
     running = {name for name, tool in TOOLS.items() if tool.scope != "read"}
-    assert running == {"campaign_start", "campaign_stop", "campaign_resume", "strategy_backtest"}
+    assert running == {"campaign_start", "campaign_stop", "campaign_resume", "strategy_backtest", "signal_backtest"}
     assert [name for name, tool in TOOLS.items() if not tool.idempotent] == ["campaign_start"]

@@ -78,7 +78,7 @@ def _column(table: pa.Table, name: str, path: Path) -> pa.ChunkedArray:
 
 
 def _times(column: pa.ChunkedArray, path: Path) -> TimeArray:
-    """Return UTC instants; a time without a zone is UTC, a date is its midnight."""
+    """Return UTC instants; a time without a zone is UTC, a date is its midnight (see `outside_signal`)."""
     if not (pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)):
         raise DataError(
             f"{path}: column {TIME} is of type {column.type}, which holds no times",

@@ -34,6 +34,8 @@ from nullalpha.engines.backtest.kernel import (
 from nullalpha.engines.features.volatility import trailing_volatility
 
 VOLATILITY_BARS = 20
+MARGINED = ("future", "forex", "cfd")
+"""Kinds that are held on margin: cash stays cash beside them, and what financing them costs is their swap or in their price."""
 DAYS_PER_YEAR = 365.0
 _DAY = np.timedelta64(1, "D").astype("timedelta64[ns]").astype(np.int64)
 
@@ -162,11 +164,26 @@ def execution_of(bars: Bars, instrument: Instrument, cash: CashRates | None = No
     rates[:, PER_UNIT] /= instrument.multiplier
     rates[:, CAP] *= instrument.multiplier
     rates[:, IMPACT] /= np.sqrt(instrument.multiplier)
+    if instrument.kind in MARGINED:
+        _pay_interest_on_equity(bars, rates, cash)
     if instrument.kind == "future":
         rolls = roll_carry(bars, execution.commission + rates[:, FRICTION] + rates[:, PER_UNIT] / bars.close)
         rates[:, CARRY_LONG] += rolls
         rates[:, CARRY_SHORT] += rolls
     return replace(execution, rates=np.broadcast_to(rates, (len(bars), N_RATES)) if same else rates)
+
+
+def _pay_interest_on_equity(bars: Bars, rates: FloatArray, cash: CashRates | None) -> None:
+    """Make interest that of the whole equity: a position on margin is not paid for, so neither does it use up cash nor bring any in.
+
+    The kernel's cash is equity less the position's value; the interest that it misses, or has too much of, is carry.
+    """
+    if cash is None or not (cash.interest or cash.debit):
+        return
+    rates[:, DEBIT] = rates[:, INTEREST]
+    after = cash.interest * years_between(bars.time)[1]
+    rates[:, CARRY_LONG] -= after
+    rates[:, CARRY_SHORT] += after
 
 
 def priced(bars: Bars, costs: Costs, fill_basis: FillBasis, cash: CashRates | None = None) -> Execution:

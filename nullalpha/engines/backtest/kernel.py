@@ -24,6 +24,7 @@ Rules of one bar t, in this order (everything happens inside rows [start_row, st
    equity <= 0 closes the position (ruin).
 3. Costs of a fill. Buying pays price x (1 + friction + impact x sqrt(units filled)), selling gets the same below the price, both rounded to
    the tick to the trader's harm, a limit never exceeded; commission = max(least, rate x notional at the price paid + per_unit x units).
+   What fills at a limit inside a bar pays no impact: it waited and was come to. A reversal pays the impact of each of its two fills.
    No more than cap[t] units fill in a bar, in whole lots; the rest of the order waits for the next bar: of a limit at its level, of all
    others at the market, towards target x equity at the next fill price. A limit order never trades against its side: it ends instead.
 4. Protective exits. Levels lie at the distances known at the bar that gave the order, rounded to the nearest tick; they are set when a
@@ -53,7 +54,6 @@ Rules of one bar t, in this order (everything happens inside rows [start_row, st
    level or max_bars asks for an exit (the stop before the target, both before max_bars). A protective exit leaves the last target ordered
    as it was, so there is no re-entry until the target differs from the one that was stopped out. The first order can come from start_row.
 
-Numba's cache notices changes of a kernel's own file only: a kernel elsewhere that calls `step_nb` closes over `compiled.source_stamp`.
 
 Source: Harris (2003), Trading and Exchanges, ch. 4 (orders); Almgren et al. (2005), Risk 18(7), for impact as the root of size.
 """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -87,7 +88,7 @@ def run_population(
     if n_threads < 1:
         raise UsageError(f"n_threads is {n_threads}", path="run_population.n_threads", value=n_threads, suggestion="1 or more")
     rates = compiled_form(execution.rates[rows])
-    shared = (
+    shared: tuple[Any, ...] = (
         *(compiled_form(prices[rows]) for prices in prices_of(bars, execution.fill_basis)),
         compiled_form(signals[:, rows]),
         compiled_form(volatility[:, rows]),
@@ -100,7 +101,8 @@ def run_population(
     figures = np.empty((len(table), N_FIGURES))
 
     def trade(share: slice) -> None:
-        population_nb(*shared, ordered[share], terms, float(capital), figures[share])
+        arguments: tuple[Any, ...] = (*shared, ordered[share], terms, float(capital), figures[share])
+        population_nb(*arguments)
 
     shares = _shares(len(table), n_threads)
     if n_threads == 1:

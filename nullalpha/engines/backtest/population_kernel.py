@@ -12,8 +12,6 @@ import numpy as np
 from numba import njit
 
 from nullalpha.data.bars import FloatArray
-from nullalpha.engines.backtest import figures, kernel, positions
-from nullalpha.engines.backtest.compiled import source_stamp
 from nullalpha.engines.backtest.figures import charged_nb, dealt_nb, marked_nb, unmarked_nb, write_nb
 from nullalpha.engines.backtest.kernel import (
     TICK,
@@ -91,136 +89,115 @@ def _closings_nb(closed: Any, opened: Any, ended: Any) -> int:
     return n + (1 if ended.units != 0.0 and ended.held == 0.0 else 0)
 
 
-_STAMP = source_stamp(kernel, positions, figures)
-
-
-def _trade_strategy(stamp: int) -> Any:
-    """Return the compiled walk over one strategy's bars; `stamp` is of the sources that it calls."""
-
-    @njit(cache=True, nogil=True)
-    def strategy_nb(
-        open_: FloatArray, high: FloatArray, low: FloatArray, close: FloatArray, signal: FloatArray, volatility: FloatArray,
-        atr: FloatArray, rates: FloatArray, flows: FloatArray, earns: bool, rule: Any, plan: Any, direct: bool, terms: Any, capital: float,
-        out: FloatArray,
-    ) -> None:  # fmt: skip
-        """Trade one strategy and write its figures to (N_FIGURES,); arguments as of `population_nb`."""
-        _ = stamp  # so that it belongs to the key under which the cache keeps this
-        n_rows = len(close)
-        last_row = n_rows - 1
-        holding, order = start_nb(capital)
-        curve, dealt = unmarked_nb(capital)
-        held, begun = 0.0, -rule.separation
-        idle = Flows(0.0, 0.0, 0.0)
-        split, tick = 1.0, 0.0
-        row = 0
-        while row < n_rows:
-            if held == order.ordered and not order.waiting:
-                least, most = undecided_nb(held, rule)
-                same = np.nan
-                if direct:
-                    least, most, same = np.nan, np.nan, held
-                if holding.units == 0.0 and not earns:
-                    while row < last_row and (least < signal[np.uint64(row)] < most or signal[np.uint64(row)] == same):
-                        row += 1
-                while row < last_row:
-                    at = np.uint64(row)  # what cannot be negative is not asked whether it is
-                    if not (least < signal[at] < most or signal[at] == same):
-                        break
-                    if terms.accrues:
-                        idle = idle_flows_nb(holding, close[at], flows[0, at], flows[1, at], flows[2, at], flows[3, at], flows[4, at])
-                        split = flows[5, at]
-                    if not eventless_nb(
-                        holding, order, open_[at], high[at], low[at], close[at], order.ordered, split,
-                        idle.interest + idle.income - idle.carry, 0.0, row, False, terms,
-                    ):  # fmt: skip
-                        break
-                    if terms.accrues:
-                        holding = accrued_nb(holding, idle)
-                        if idle.carry != 0.0:
-                            dealt = charged_nb(dealt, curve.equity, idle.carry)
-                    if holding.trailing_distance > 0.0:
-                        if not terms.plain:
-                            tick = rates[at, TICK]
-                        holding = followed_nb(holding, high[at], low[at], close[at], tick, terms)
-                    value = holding.units * close[at]
-                    curve = marked_nb(curve, holding.cash + value, value, row)
-                    row += 1
+@njit(cache=True, nogil=True)
+def _strategy_nb(
+    open_: FloatArray, high: FloatArray, low: FloatArray, close: FloatArray, signal: FloatArray, volatility: FloatArray,
+    atr: FloatArray, rates: FloatArray, flows: FloatArray, earns: bool, rule: Any, plan: Any, direct: bool, terms: Any, capital: float,
+    out: FloatArray,
+) -> None:  # fmt: skip
+    """Trade one strategy and write its figures to (N_FIGURES,); arguments as of `population_nb`."""
+    n_rows = len(close)
+    last_row = n_rows - 1
+    holding, order = start_nb(capital)
+    curve, dealt = unmarked_nb(capital)
+    held, begun = 0.0, -rule.separation
+    idle = Flows(0.0, 0.0, 0.0)
+    split, tick = 1.0, 0.0
+    row = 0
+    while row < n_rows:
+        if held == order.ordered and not order.waiting:
+            least, most = undecided_nb(held, rule)
+            same = np.nan
             if direct:
-                held = signal[row]
-            else:
-                held, begun = decided_nb(held, begun, signal[row], volatility[row], row, rule)
-            last = row == last_row
-            stop, target, trailing, distance, limit = 0.0, 0.0, 0.0, 0.0, 0.0
-            if held != order.ordered:
-                stop, target, trailing, distance, limit = _distances_nb(plan, close[row], atr[row])
-            if terms.accrues:
-                idle = idle_flows_nb(holding, close[row], flows[0, row], flows[1, row], flows[2, row], flows[3, row], flows[4, row])
-                split = flows[5, row]
-            if not curve.ruined and eventless_nb(
-                holding, order, open_[row], high[row], low[row], close[row], order.ordered, split,
-                idle.interest + idle.income - idle.carry, 0.0, row, last, terms,
-            ):  # fmt: skip
+                least, most, same = np.nan, np.nan, held
+            if holding.units == 0.0 and not earns:
+                while row < last_row and (least < signal[np.uint64(row)] < most or signal[np.uint64(row)] == same):
+                    row += 1
+            while row < last_row:
+                at = np.uint64(row)  # what cannot be negative is not asked whether it is
+                if not (least < signal[at] < most or signal[at] == same):
+                    break
+                if terms.accrues:
+                    idle = idle_flows_nb(holding, close[at], flows[0, at], flows[1, at], flows[2, at], flows[3, at], flows[4, at])
+                    split = flows[5, at]
+                if not eventless_nb(
+                    holding, order, open_[at], high[at], low[at], close[at], order.ordered, split,
+                    idle.interest + idle.income - idle.carry, 0.0, row, False, terms,
+                ):  # fmt: skip
+                    break
                 if terms.accrues:
                     holding = accrued_nb(holding, idle)
                     if idle.carry != 0.0:
                         dealt = charged_nb(dealt, curve.equity, idle.carry)
                 if holding.trailing_distance > 0.0:
                     if not terms.plain:
-                        tick = rates[row, TICK]
-                    holding = followed_nb(holding, high[row], low[row], close[row], tick, terms)
-                if held != order.ordered:
-                    order = entry_order_nb(
-                        holding.units, row, close[row], held, stop, target, trailing, distance, limit, rates_nb(rates, row), terms
-                    )
-            else:
-                holding, order, closed, opened, ended, moved = step_nb(
-                    holding, order, open_[row], high[row], low[row], close[row], held, stop, target, trailing, distance, limit, rates,
-                    0.0, 0.0, row, last, terms,
-                )  # fmt: skip
-                notional = abs(closed.units) * closed.price + abs(opened.units) * opened.price + abs(ended.units) * ended.price
-                commission = closed.commission + opened.commission + ended.commission
-                slippage = closed.slippage + opened.slippage + ended.slippage
-                dealt = dealt_nb(dealt, curve.equity, notional, _closings_nb(closed, opened, ended))
-                dealt = charged_nb(dealt, curve.equity, commission + slippage + moved.carry)
-            value = holding.units * close[row]
-            curve = marked_nb(curve, holding.cash + value, value, row)
-            row += 1
-        write_nb(curve, dealt, capital, n_rows, out)
-
-    return strategy_nb
-
-
-_strategy_nb = _trade_strategy(_STAMP)
-
-
-def _trade_population(stamp: int) -> Any:
-    """Return the compiled walk over strategies."""
-
-    @njit(cache=True, nogil=True)
-    def population_nb(
-        open_: FloatArray, high: FloatArray, low: FloatArray, close: FloatArray, signals: FloatArray, volatilities: FloatArray,
-        atr: FloatArray, rates: FloatArray, flows: FloatArray, earns: bool, table: StrategyTable, terms: Any, capital: float,
-        out: FloatArray,
-    ) -> None:  # fmt: skip
-        """Trade each strategy of `table` and write its figures to its row of (n_strategies, N_FIGURES).
-
-        Args:
-            open_, high, low, close: (n_rows,) as of `kernel.simulate_nb`; rates and terms too.
-            signals: (n_signals, n_rows).
-            volatilities: (n_volatilities, n_rows).
-            atr: (n_rows,).
-            flows: (6, n_rows) of the rates: interest, debit, payout, carry of long and of short positions, split; read where terms accrue.
-            earns: whether cash earns or pays interest in some bar.
-        """
-        _ = stamp
-        for i in range(len(table)):
-            strategy = table[i]
-            _strategy_nb(
-                open_, high, low, close, signals[strategy.signal], volatilities[strategy.volatility], atr, rates, flows, earns,
-                _rule_nb(strategy), _plan_nb(strategy), strategy.direct, _terms_nb(terms, strategy), capital, out[i],
+                        tick = rates[at, TICK]
+                    holding = followed_nb(holding, high[at], low[at], close[at], tick, terms)
+                value = holding.units * close[at]
+                curve = marked_nb(curve, holding.cash + value, value, row)
+                row += 1
+        if direct:
+            held = signal[row]
+        else:
+            held, begun = decided_nb(held, begun, signal[row], volatility[row], row, rule)
+        last = row == last_row
+        stop, target, trailing, distance, limit = 0.0, 0.0, 0.0, 0.0, 0.0
+        if held != order.ordered:
+            stop, target, trailing, distance, limit = _distances_nb(plan, close[row], atr[row])
+        if terms.accrues:
+            idle = idle_flows_nb(holding, close[row], flows[0, row], flows[1, row], flows[2, row], flows[3, row], flows[4, row])
+            split = flows[5, row]
+        if not curve.ruined and eventless_nb(
+            holding, order, open_[row], high[row], low[row], close[row], order.ordered, split,
+            idle.interest + idle.income - idle.carry, 0.0, row, last, terms,
+        ):  # fmt: skip
+            if terms.accrues:
+                holding = accrued_nb(holding, idle)
+                if idle.carry != 0.0:
+                    dealt = charged_nb(dealt, curve.equity, idle.carry)
+            if holding.trailing_distance > 0.0:
+                if not terms.plain:
+                    tick = rates[row, TICK]
+                holding = followed_nb(holding, high[row], low[row], close[row], tick, terms)
+            if held != order.ordered:
+                order = entry_order_nb(
+                    holding.units, row, close[row], held, stop, target, trailing, distance, limit, rates_nb(rates, row), terms
+                )
+        else:
+            holding, order, closed, opened, ended, moved = step_nb(
+                holding, order, open_[row], high[row], low[row], close[row], held, stop, target, trailing, distance, limit, rates,
+                0.0, 0.0, row, last, terms,
             )  # fmt: skip
+            notional = abs(closed.units) * closed.price + abs(opened.units) * opened.price + abs(ended.units) * ended.price
+            commission = closed.commission + opened.commission + ended.commission
+            slippage = closed.slippage + opened.slippage + ended.slippage
+            dealt = dealt_nb(dealt, curve.equity, notional, _closings_nb(closed, opened, ended))
+            dealt = charged_nb(dealt, curve.equity, commission + slippage + moved.carry)
+        value = holding.units * close[row]
+        curve = marked_nb(curve, holding.cash + value, value, row)
+        row += 1
+    write_nb(curve, dealt, capital, n_rows, out)
 
-    return population_nb
 
+@njit(cache=True, nogil=True)
+def population_nb(
+    open_: FloatArray, high: FloatArray, low: FloatArray, close: FloatArray, signals: FloatArray, volatilities: FloatArray,
+    atr: FloatArray, rates: FloatArray, flows: FloatArray, earns: bool, table: StrategyTable, terms: Any, capital: float,
+    out: FloatArray,
+) -> None:  # fmt: skip
+    """Trade each strategy of `table` and write its figures to its row of (n_strategies, N_FIGURES).
 
-population_nb = _trade_population(_STAMP)
+    Args:
+        open_, high, low, close: (n_rows,) as of `kernel.simulate_nb`; rates and terms too.
+        signals: (n_signals, n_rows).
+        volatilities: (n_volatilities, n_rows).
+        atr: (n_rows,).
+        flows: (6, n_rows) of the rates: interest, debit, payout, carry of long and of short positions, split; read where terms accrue.
+        earns: whether cash earns or pays interest in some bar.
+    """
+    for i in range(len(table)):
+        strategy = table[i]
+        _strategy_nb(
+            open_, high, low, close, signals[strategy.signal], volatilities[strategy.volatility], atr, rates, flows, earns,
+            _rule_nb(strategy), _plan_nb(strategy), strategy.direct, _terms_nb(terms, strategy), capital, out[i],
+        )  # fmt: skip

@@ -11,8 +11,6 @@ import numpy as np
 from numba import njit
 
 from nullalpha.data.bars import FloatArray, IntArray
-from nullalpha.engines.backtest import kernel, records
-from nullalpha.engines.backtest.compiled import source_stamp
 from nullalpha.engines.backtest.figures import BoolArray
 from nullalpha.engines.backtest.kernel import (
     CARRY_LONG,
@@ -197,102 +195,93 @@ def _recorded_nb(log: FloatArray, n: int, i: int, row: int, step: Any, owed: Flo
     return log, n, paid
 
 
-def _compile(stamp: int) -> Any:
-    """Return the compiled portfolio; `stamp` is of the source that it calls."""
+@njit(cache=True, nogil=True)
+def portfolio_nb(
+    prices: FloatArray, wishes: FloatArray, own: FloatArray, rates: FloatArray, members: Records, ends: IntArray, row_of: IntArray,
+    cash_rates: FloatArray, capital: float,
+) -> tuple[FloatArray, FloatArray, FloatArray]:  # fmt: skip
+    """Trade instruments on shared cash over all times.
 
-    @njit(cache=True, nogil=True)
-    def portfolio_nb(
-        prices: FloatArray, wishes: FloatArray, own: FloatArray, rates: FloatArray, members: Records, ends: IntArray, row_of: IntArray,
-        cash_rates: FloatArray, capital: float,
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:  # fmt: skip
-        """Trade instruments on shared cash over all times.
+    The bars of all instruments lie behind one another: row r is one bar of one of them.
 
-        The bars of all instruments lie behind one another: row r is one bar of one of them.
-
-        Args:
-            prices: (4, n_rows) open, high, low, close; on basis `close` the close four times.
-            wishes: (6, n_rows), as of `kernel.simulate_nb`, targets after the cap; `own` (n_rows,) the targets before it.
-            rates: (n_rows, kernel.N_RATES), without interest.
-            members: (n_instruments,) of TERMS_DTYPE.
-            ends: (n_instruments,) each one's last row.
-            row_of: (n_times, n_instruments) row of the bar at each time, -1 for none.
-            cash_rates: (2, n_times) interest and debit, fractions over the time before.
-        Returns:
-            account (3, n_times): equity, cash, interest; held (4, n_instruments, n_times): see POSITION; log (n_fills, 1 + N_COLUMNS): the
-            instrument, then as in `kernel`, rows being those of all bars.
-        """
-        _ = stamp  # so that it belongs to the key under which the cache keeps this
-        n_times, n = row_of.shape
-        account = np.empty((3, n_times))
-        held = np.zeros((4, n, n_times))
-        log = np.empty((64, 1 + N_COLUMNS))
-        first_holding, first_order = start_nb(capital)
-        holdings, nexts, orders = np.empty(n, HOLDING_DTYPE), np.empty(n, HOLDING_DTYPE), np.empty(n, ORDER_DTYPE)
-        for i in range(n):
-            write_holding_nb(first_holding, holdings[i])
-            write_order_nb(first_order, orders[i])
-        steps = [_idle_step_nb(first_holding, first_order) for _ in range(n)]
-        busy, same = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
-        flows, owed = np.zeros((2, n)), np.zeros((2, n))
-        last_close, own_before, latest = np.full(n, np.nan), np.zeros(n), np.full(n, -1)
-        cash, ruined, n_fills = capital, False, 0
-        for time in range(n_times):
-            rows = row_of[time]
-            interest = cash * cash_rates[0 if cash > 0.0 else 1, time]
-            cash += interest
-            value = 0.0
-            if not ruined:
-                for i in range(n):
-                    if rows[i] >= 0:
-                        same[i], own_before[i] = own[rows[i]] == own_before[i], own[rows[i]]
-                before = cash
+    Args:
+        prices: (4, n_rows) open, high, low, close; on basis `close` the close four times.
+        wishes: (6, n_rows), as of `kernel.simulate_nb`, targets after the cap; `own` (n_rows,) the targets before it.
+        rates: (n_rows, kernel.N_RATES), without interest.
+        members: (n_instruments,) of TERMS_DTYPE.
+        ends: (n_instruments,) each one's last row.
+        row_of: (n_times, n_instruments) row of the bar at each time, -1 for none.
+        cash_rates: (2, n_times) interest and debit, fractions over the time before.
+    Returns:
+        account (3, n_times): equity, cash, interest; held (4, n_instruments, n_times): see POSITION; log (n_fills, 1 + N_COLUMNS): the
+        instrument, then as in `kernel`, rows being those of all bars.
+    """
+    n_times, n = row_of.shape
+    account = np.empty((3, n_times))
+    held = np.zeros((4, n, n_times))
+    log = np.empty((64, 1 + N_COLUMNS))
+    first_holding, first_order = start_nb(capital)
+    holdings, nexts, orders = np.empty(n, HOLDING_DTYPE), np.empty(n, HOLDING_DTYPE), np.empty(n, ORDER_DTYPE)
+    for i in range(n):
+        write_holding_nb(first_holding, holdings[i])
+        write_order_nb(first_order, orders[i])
+    steps = [_idle_step_nb(first_holding, first_order) for _ in range(n)]
+    busy, same = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
+    flows, owed = np.zeros((2, n)), np.zeros((2, n))
+    last_close, own_before, latest = np.full(n, np.nan), np.zeros(n), np.full(n, -1)
+    cash, ruined, n_fills = capital, False, 0
+    for time in range(n_times):
+        rows = row_of[time]
+        interest = cash * cash_rates[0 if cash > 0.0 else 1, time]
+        cash += interest
+        value = 0.0
+        if not ruined:
+            for i in range(n):
+                if rows[i] >= 0:
+                    same[i], own_before[i] = own[rows[i]] == own_before[i], own[rows[i]]
+            before = cash
+            cash = _bar_nb(
+                nexts,
+                steps,
+                busy,
+                flows,
+                holdings,
+                orders,
+                before,
+                np.inf,
+                rows,
+                ends,
+                same,
+                last_close,
+                prices,
+                wishes,
+                rates,
+                members,
+            )
+            ruined = _equity_nb(nexts, steps, busy, cash, rows, last_close, prices) <= 0.0
+            if ruined:
                 cash = _bar_nb(
-                    nexts,
-                    steps,
-                    busy,
-                    flows,
-                    holdings,
-                    orders,
-                    before,
-                    np.inf,
-                    rows,
-                    ends,
-                    same,
-                    last_close,
-                    prices,
-                    wishes,
-                    rates,
+                    nexts, steps, busy, flows, holdings, orders, before, -np.inf, rows, ends, same, last_close, prices, wishes, rates,
                     members,
-                )
-                ruined = _equity_nb(nexts, steps, busy, cash, rows, last_close, prices) <= 0.0
-                if ruined:
-                    cash = _bar_nb(
-                        nexts, steps, busy, flows, holdings, orders, before, -np.inf, rows, ends, same, last_close, prices, wishes, rates,
-                        members,
-                    )  # fmt: skip
-                    cash = _close_absent_nb(nexts, steps, busy, cash, rows, latest, last_close, rates, members)
-                for i in range(n):
-                    worth = 0.0 if holdings[i].units == 0.0 else holdings[i].units * last_close[i]
-                    if rows[i] >= 0:
-                        latest[i], last_close[i] = rows[i], prices[3, rows[i]]
-                    paid = 0.0
-                    if busy[i]:
-                        log, n_fills, paid = _recorded_nb(log, n_fills, i, latest[i], steps[i], owed)
-                        write_order_nb(steps[i][1], orders[i])
-                    else:
-                        owed[0, i] += flows[0, i]
-                        owed[1, i] += flows[1, i]
-                    holdings[i] = nexts[i]
-                    units = nexts[i].units
-                    after = 0.0 if units == 0.0 else units * last_close[i]
-                    value += after
-                    held[POSITION, i, time] = units
-                    held[PNL, i, time] = after - worth - paid + flows[1, i] - flows[0, i]
-                    held[CHARGED, i, time], held[RECEIVED, i, time] = flows[0, i], flows[1, i]
-            account[0, time], account[1, time], account[2, time] = cash + value, cash, interest
-        return account, held, log[:n_fills].copy()
-
-    return portfolio_nb
-
-
-portfolio_nb = _compile(source_stamp(kernel, records))
+                )  # fmt: skip
+                cash = _close_absent_nb(nexts, steps, busy, cash, rows, latest, last_close, rates, members)
+            for i in range(n):
+                worth = 0.0 if holdings[i].units == 0.0 else holdings[i].units * last_close[i]
+                if rows[i] >= 0:
+                    latest[i], last_close[i] = rows[i], prices[3, rows[i]]
+                paid = 0.0
+                if busy[i]:
+                    log, n_fills, paid = _recorded_nb(log, n_fills, i, latest[i], steps[i], owed)
+                    write_order_nb(steps[i][1], orders[i])
+                else:
+                    owed[0, i] += flows[0, i]
+                    owed[1, i] += flows[1, i]
+                holdings[i] = nexts[i]
+                units = nexts[i].units
+                after = 0.0 if units == 0.0 else units * last_close[i]
+                value += after
+                held[POSITION, i, time] = units
+                held[PNL, i, time] = after - worth - paid + flows[1, i] - flows[0, i]
+                held[CHARGED, i, time], held[RECEIVED, i, time] = flows[0, i], flows[1, i]
+        account[0, time], account[1, time], account[2, time] = cash + value, cash, interest
+    return account, held, log[:n_fills].copy()

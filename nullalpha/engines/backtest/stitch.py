@@ -1,7 +1,8 @@
 """From folds to one out-of-sample account, and from several instruments' accounts to one.
 
-Money is scaled, never added: a backtest's returns do not depend on its capital, so each fold starts flat with the equity that the folds
-before it reached. Nothing is annualised here.
+Money is scaled: each fold starts flat with the equity that the folds before it reached. Where costs are fractions and units need not be
+whole, a backtest's returns do not depend on its capital; where they do, let each fold start with what the one before left. Nothing is
+annualised here.
 """
 
 from __future__ import annotations
@@ -142,20 +143,22 @@ def _share_of_equity(result: BacktestResult, money: FloatArray) -> FloatArray:
     return np.where(before > 0.0, money / np.where(before > 0.0, before, 1.0), 0.0)
 
 
-def combine(results: Sequence[StitchedResult]) -> StitchedResult:
+def combine(results: Sequence[StitchedResult], capital: float | None = None) -> StitchedResult:
     """Hold several accounts side by side: the capital is divided equally once, and never rebalanced.
 
     Equity is the accounts' sum on the union of their times; an account without a bar at a time keeps its last equity and position
     value, and before its first bar it is cash. Instrument and excess returns are weighted by the accounts' equity before the bar.
 
     Args:
-        results: of different instruments and one timeframe; the capital to divide is the first one's.
+        results: of different instruments and one timeframe.
+        capital: to divide; the first account's if None. Money is scaled to it: where lots, least commissions or caps count, let each
+            account have traded its share.
     Raises:
         InsufficientBarsError: if there is nothing to combine.
         DataError: if an instrument comes twice, or timeframes differ.
     """
     _check_accounts(results)
-    capital = results[0].capital
+    capital = results[0].capital if capital is None else capital
     share = capital / len(results)
     time = np.unique(np.concatenate([r.time for r in results]))
     scales = [share / r.capital for r in results]

@@ -33,8 +33,9 @@ class EvidenceFigures:
         sharpe_low, sharpe_high: bootstrap interval of the raw ratio at `interval_level`.
         random_entry_p: against random entry with the same trades.
         psr, min_track_sessions: of the raw returns; reported only.
-        beats_baseline, beats_linear: in more than half of the refits the model's loss was below that of always predicting 0, of a ridge
-            regression; on the stopping rows, by which early stopping chose the model.
+        beats_baseline, beats_majority, beats_linear, beats_boosting: in more than half of the refits the model's loss was below that of
+            always predicting 0, of always giving the training rows' usual answer, of a linear or logistic regression, of gradient
+            boosting; on the stopping rows, by which early stopping chose the model.
         collapsed: in more than half of the refits every signal of the test had the same sign.
     """
 
@@ -63,7 +64,9 @@ class EvidenceFigures:
     buy_and_hold_sharpe: float | None = None
     beats_baseline: bool | None = None
     collapsed: bool | None = None
+    beats_majority: bool | None = None
     beats_linear: bool | None = None
+    beats_boosting: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -213,10 +216,14 @@ def _annotate(figures: EvidenceFigures) -> tuple[str, ...]:
     notes: list[str] = []
     if figures.collapsed:
         notes.append("in more than half of its refits every signal of the test had the same sign")
-    if figures.beats_baseline is False:
-        notes.append(f"{_NO_BETTER} always predicting 0, on the very rows by which early stopping chose the model")
-    if figures.beats_linear is False:
-        notes.append(f"{_NO_BETTER} a linear model, on the very rows by which early stopping chose the model")
+    for beats, whose in (
+        (figures.beats_baseline, "always predicting 0"),
+        (figures.beats_majority, "always giving the usual answer"),
+        (figures.beats_linear, "a linear model"),
+        (figures.beats_boosting, "gradient boosting"),
+    ):
+        if beats is False:
+            notes.append(f"{_NO_BETTER} {whose}, on the very rows by which early stopping chose the model")
     track, seen = figures.min_track_sessions, figures.n_sessions
     if track is not None and seen is not None and math.isfinite(track) and track > seen:
         notes.append(f"{seen} sessions are short for this raw Sharpe ratio: it takes {track:.0f} to tell it from 0 at 95 %")

@@ -268,7 +268,14 @@ def _merged(bars: Bars, rows: IntArray, label: IntArray, timeframe: str) -> Bars
         high=np.maximum.reduceat(part.high, starts),
         low=np.minimum.reduceat(part.low, starts),
         close=part.close[last],
-        volume=np.add.reduceat(part.volume, starts),
+        volume=np.add.reduceat(_in_last_units(part, starts, last), starts),
         spread=None if part.spread is None else part.spread[last],
         factor=None if part.factor is None else part.factor[last],
     )
+
+
+def _in_last_units(bars: Bars, starts: IntArray, last: IntArray) -> FloatArray:
+    """Return (n_bars,) volumes in the units of each run's last bar, whose factor the merged bar has: a split inside changes units."""
+    if bars.factor is None:
+        return bars.volume
+    return bars.volume * np.repeat(bars.factor[last], last - starts + 1) / bars.factor

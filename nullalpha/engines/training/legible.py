@@ -12,6 +12,8 @@ each engine that trains sets:
 4. each location entry moves by what its position moved.
 
 Units are standard deviations of the feature over the training rows. A set that the plan puts beyond a limit has its first value as limit.
+A gap that begins wider than its limit (a side that lies open, as in a trapezoid from minus a million) is held, and what may not move has no
+part in a gradient: else each step of so far a corner would carry the near ones along.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ class SetRule:
         gaps: (n_sets,) entry of the first of a cornered set's three log gaps; -1 for other sets.
         rise, top: (n_sets,) 1 where a cornered set's first gap, and its second, is open, else 0.
         low, high: (n_sets,) limits of each position; neither falls along a chain.
-        least, most: (n_set_parameters,) limits of each entry; infinite for locations.
+        least, most: (n_set_parameters,) limits of each entry; infinite for locations, one for what is held.
     """
 
     starts: IntArray
@@ -79,6 +81,8 @@ def set_rule(sets: tuple[SetPlan, ...], structure: RuleStructure, code: FloatArr
         )
         for entry, (narrow, wide) in zip(others, limits, strict=True):
             least[entry], most[entry] = min(np.log(narrow), code[entry]), max(np.log(wide), code[entry])
+            if one.shape in ("triangle", "trapezoid") and code[entry] > np.log(wide):
+                least[entry] = code[entry]  # a side that lies open: its far corner would carry the near ones along with it
         if one.shape in ("triangle", "trapezoid"):
             gaps[at] = others[0]
     opened = np.array([_open(one) for one in sets])

@@ -23,6 +23,7 @@ class LegibleCodes:
         location, gaps: (models, chains x longest) entries of a code, flattened; 0 where there is none.
         rise, top: (models, chains, longest) where a cornered set's first gap, and its second, is open.
         low, high: (models, chains, longest) limits of positions; infinite in the padding.
+        free: (models, n_set_parameters) 1 where an entry may move at all, 0 where its limits are one.
         slot: (models, n_set_parameters) place of each location entry among the flattened chains; past the last for other entries.
     """
 
@@ -34,6 +35,7 @@ class LegibleCodes:
     top: Tensor
     low: Tensor
     high: Tensor
+    free: Tensor
     slot: Tensor
 
     def chosen(self, at: slice | Tensor) -> LegibleCodes:
@@ -89,5 +91,6 @@ def legible_codes(rules: Sequence[SetRule], entries: Sequence[IntArray], n_entri
         top=torch.as_tensor(top).to(place.device),
         low=place.tensor(low),
         high=place.tensor(high),
+        free=place.tensor((least < most).astype(np.float64)),
         slot=place.index(slot),
     )

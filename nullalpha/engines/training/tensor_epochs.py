@@ -126,9 +126,11 @@ class TensorEpochs:
             first = slice(0, int((steps > step).sum()))
             moving = parameters[first]
             loss, gradient = epoch.loss_and_gradient(step, moving, weight[step, first])
-            adam_step(moving, gradient, moments.chosen(first), adam, step)
             if legible is not None:
                 legible = legible if len(legible.slot) == len(moving) else legible.chosen(first)
+                gradient[:, : legible.free.shape[1]] *= legible.free
+            adam_step(moving, gradient, moments.chosen(first), adam, step)
+            if legible is not None:
                 legible.hold_(moving[:, : legible.slot.shape[1]])
             total[first] += loss * share[step, first]
         self._steps_taken[chosen] += steps

@@ -243,3 +243,21 @@ def test_an_execution_of_other_bars_or_with_a_rate_that_is_no_number_is_refused(
     rates[1, INTEREST] = np.nan
     with pytest.raises(DataError, match="a rate of row 1"):
         run_backtest(bars, np.ones(3), Execution("open", 0.0, 0.0, rates))
+
+
+@pytest.mark.parametrize("target", [1.0, -1.0, 3.0, 0.0])
+def test_on_margin_interest_is_of_the_equity_whatever_is_held(make_bars, target):
+    # A flat price, 5 % a year: 100 days earn 5 % x 100 / 365 simply a day, long, short or at leverage 3.
+    bars = make_bars([100.0] * 101)
+    cash = CashRates(interest=0.05, debit=0.08)
+    made = execution_of(bars, instrument(FREE, kind="future"), cash)
+    equity = run_backtest(bars, np.full(101, target), made, capital=1000.0).equity
+    assert equity[-1] == pytest.approx(1000.0 * (1 + 0.05 / 365) ** 100, rel=1e-5)
+
+
+def test_a_share_is_paid_for_in_cash(make_bars):
+    # Long with everything: cash is 0, and nothing is earned from the fill at open 1 on.
+    bars = make_bars([100.0] * 101)
+    made = execution_of(bars, instrument(FREE), CashRates(interest=0.05))
+    equity = run_backtest(bars, np.ones(101), made, capital=1000.0).equity
+    assert equity[-1] == pytest.approx(1000.0 * (1 + 0.05 / 365), rel=1e-9)

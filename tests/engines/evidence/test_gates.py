@@ -106,15 +106,22 @@ def test_the_probabilistic_ratio_and_the_track_it_needs_gate_nothing(psr: float 
     assert (assessment.verdict, assessment.failed_gates) == ("iterate", ())
 
 
+_BEATS = ("beats_baseline", "beats_majority", "beats_linear", "beats_boosting")
+
+
 def test_doubts_about_the_model_are_annotations() -> None:
-    doubtful = replace(GOOD, collapsed=True, beats_baseline=False, beats_linear=False, n_sessions=500)
+    doubtful = replace(GOOD, collapsed=True, n_sessions=500, **dict.fromkeys(_BEATS, False))
     assessment = judge(doubtful, THRESHOLDS)
     assert assessment.verdict == "iterate"
     assert assessment.annotations == (
         "in more than half of its refits every signal of the test had the same sign",
         "in no more than half of its refits was the loss below that of always predicting 0, on the very rows by which early stopping "
         "chose the model",
+        "in no more than half of its refits was the loss below that of always giving the usual answer, on the very rows by which early "
+        "stopping chose the model",
         "in no more than half of its refits was the loss below that of a linear model, on the very rows by which early stopping chose "
+        "the model",
+        "in no more than half of its refits was the loss below that of gradient boosting, on the very rows by which early stopping chose "
         "the model",
         "500 sessions are short for this raw Sharpe ratio: it takes 900 to tell it from 0 at 95 %",
     )

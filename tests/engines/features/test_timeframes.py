@@ -86,6 +86,14 @@ def test_a_week_is_known_at_its_friday_or_when_a_later_week_begins() -> None:
     assert week.bars.spread[1] == bars.close[thursday] / 100
 
 
+def test_volumes_on_both_sides_of_a_split_are_summed_in_the_units_of_the_last_bar() -> None:
+    days = ["2024-01-05", "2024-01-08", "2024-01-09", "2024-01-10", "2024-01-11", "2024-01-12", "2024-01-16"]
+    bars = replace(_daily(days), factor=np.array([0.25, 0.25, 0.25, 1.0, 1.0, 1.0, 1.0]))
+    # The week of the 8th: 10 shares on each of two days before a split of four for one, then 10 on each of three days.
+    merged = align(bars, "1w").bars
+    assert merged.volume[merged.time == bars.time[5]] == [40 + 40 + 30]
+
+
 def test_a_week_that_history_enters_in_the_middle_is_left_out() -> None:
     week = align(_daily(["2020-04-01", "2020-04-02", "2020-04-03", "2020-04-06", "2020-04-09", "2020-04-17"]), "1w")
     assert _known(week) == [-1, -1, -1, -1, -1, 1]

@@ -145,3 +145,27 @@ def test_training_keeps_sets_legible_where_it_would_cross_them(engine: str, make
     assert (np.diff(held.weights["sets"][:, 0]) >= -1e-5).all()
     assert (np.diff(crossed.weights["sets"][:, 0]) < 0).any()  # on features of their own nothing holds them in order
     assert held.weights["sets"][:, 1].min() >= 0.05 * task.x[:400].std() * 0.999
+
+
+@pytest.mark.parametrize("engine", ["tensor", "fused"])
+def test_a_side_that_lies_open_is_held_and_does_not_carry_the_others_along(engine: str, make_plan: PlanMaker, make_task: TaskMaker) -> None:
+    """A trapezoid from far below is a set that never ends there; how far below its author wrote changes next to nothing."""
+    task = make_task(3, 400, 100)
+    both = [Condition("and", args=(Condition("is", i), Condition("is", 2 + j))) for i in (0, 1) for j in (0, 1)]
+
+    def fitted(far: float) -> FitResult:
+        sets = [
+            SetPlan(feature, name, "trapezoid", corners)
+            for feature in (0, 1)
+            for name, corners in (("low", (50 - far, 50 - far, 48.0, 52.0)), ("high", (48.0, 52.0, 50 + far, 50 + far)))
+        ]
+        plan = make_plan(sets, [(condition, 0.0) for condition in both], epochs=40, learning_rate=0.01, batch_size=512)
+        (result,) = fit_many([FitJob(plan, task)], engine=engine)  # type: ignore[arg-type]
+        assert isinstance(result, FitResult)
+        return result
+
+    near, far, further = (fitted(distance) for distance in (100.0, 1_000.0, 10_000.0))
+    for other in (far, further):
+        assert other.stop_loss == pytest.approx(near.stop_loss, abs=0.01)
+        np.testing.assert_allclose(other.weights["sets"][0, 2:], near.weights["sets"][0, 2:], atol=0.3)
+    assert abs(near.weights["sets"][0, 2] - 48.0) < 5.0

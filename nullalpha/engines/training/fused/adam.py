@@ -71,6 +71,14 @@ def step_nb(moments: Moments, gradient: Float32Array, rate: float, clip_norm: fl
         parameters[at] -= step * one / (np.sqrt(two) * root + _EPSILON)
 
 
+@njit(nogil=True, cache=True)
+def free_nb(gradient: Float32Array, limits: SetLimits) -> None:
+    """Take out of a gradient, in place, what may not move: its length would shorten the steps of the rest."""
+    for at in range(len(limits.least)):
+        if limits.least[at] == limits.most[at]:
+            gradient[at] = ZERO
+
+
 @njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
 def keep_legible_nb(code: Float32Array, limits: SetLimits, position: Float32Array, kept: Float32Array) -> None:
     """Put a code of sets back within its limits, in place; the arithmetic is that of `legible.legible`.

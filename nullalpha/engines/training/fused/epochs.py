@@ -17,6 +17,7 @@ from nullalpha.data.bars import FloatArray
 from nullalpha.engines.training.epochs import State
 from nullalpha.engines.training.fused.member import FusedMember
 from nullalpha.engines.training.fused.models import PlanForm, form_of
+from nullalpha.engines.training.fused.ready import require_compiled
 from nullalpha.engines.training.member import member_of
 from nullalpha.engines.training.population import FitTask
 from nullalpha.strategy.plan import NETWORK_KINDS, ModelKind, Plan
@@ -35,6 +36,7 @@ class FusedEpochs:
     """A population of any plans, each of a kind that the engine trains (see `epochs.Epochs`)."""
 
     def __init__(self, members: Sequence[tuple[Plan, FitTask]], n_threads: int) -> None:
+        require_compiled()
         self._pool = ThreadPoolExecutor(min(n_threads, len(members))) if min(n_threads, len(members)) > 1 else None
         plans = {id(plan): plan for plan, _ in members}
         forms = {key: form_of(plan) for key, plan in plans.items()}

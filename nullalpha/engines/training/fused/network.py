@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from nullalpha.engines.training.fused.adam import Moments, SetLimits, keep_legible_nb, step_nb
+from nullalpha.engines.training.fused.adam import Moments, SetLimits, free_nb, keep_legible_nb, step_nb
 from nullalpha.engines.training.fused.blocks import FAST, ROWS, Float32Array
 from nullalpha.engines.training.fused.layers import add_parameter_slopes_nb, input_slopes_nb, layer_outputs_nb
 from nullalpha.engines.training.fused.losses import LossNumbers, block_loss_nb
@@ -59,6 +59,7 @@ def network_epoch_nb(
             _backward_nb(table, moments.parameters, work, at, gradient)
             if at == GROUP - 1 or stop == last:
                 _add_layer_slopes_nb(table, work, at + 1, gradient)
+        free_nb(gradient, limits)
         step_nb(moments, gradient, rate, clip_norm)
         keep_legible_nb(moments.parameters[: len(limits.least)], limits, position, held)
     return total / len(order)
@@ -95,10 +96,10 @@ def _forward_nb(
     flat, dropped = nodes.reshape(-1), len(work.kept) > 0
     hidden = start = 0
     if table.kind == MLP:
-        _read_nb(table, parameters, columns, work, nodes[: table.layers[0, 2]].reshape((1, table.layers[0, 2], ROWS)))
+        _read_nb(table, parameters, columns, work, nodes[: table.layers[0, 1]].reshape((1, table.layers[0, 1], ROWS)))
     else:
         _read_nb(table, parameters, columns, work, work.inputs)
-        hidden = table.layers[0, 2]
+        hidden = table.layers[0, 1]
         own, state = parameters[table.recurrent[0] : table.recurrent[1]], nodes[:hidden]
         if table.kind == GRU:
             gru_forward_nb(work.inputs, own, state, work.work)
@@ -107,9 +108,9 @@ def _forward_nb(
         if dropped:
             _multiply_nb(state, work.kept)
     for layer in range(len(table.layers)):
-        weights_at, biases_at, n_inputs, units = table.layers[layer]
-        inputs, start = flat[start * ROWS :], start + n_inputs
-        layer_outputs_nb(parameters[weights_at:], parameters[biases_at:], (n_inputs, units), inputs, flat[start * ROWS :])
+        first, n_inputs, units = table.layers[layer]
+        inputs, start = flat[start * ROWS :], start + n_inputs + 1
+        layer_outputs_nb(parameters[first:], (n_inputs, units), inputs, flat[start * ROWS :])
         if layer < len(table.layers) - 1:
             values = flat[start * ROWS : (start + units) * ROWS]
             for value in range(len(values)):
@@ -142,21 +143,22 @@ def _backward_nb(table: NetworkTable, parameters: Float32Array, work: NetworkWor
     flat, flat_slopes = nodes.reshape(-1), slopes.reshape(-1)
     middle, hidden, remains = len(nodes) - 1, len(work.kept), np.float32(1 - table.dropout)
     for layer in range(len(table.layers) - 1, -1, -1):
-        weights_at, _, n_inputs, units = table.layers[layer]
-        start = middle - n_inputs
+        first, n_inputs, units = table.layers[layer]
+        start = middle - n_inputs - 1
         if layer == 0 and table.kind == MLP and not table.train_sets:
             return
-        input_slopes_nb(parameters[weights_at:], (n_inputs, units), flat_slopes[middle * ROWS :], flat_slopes[start * ROWS :])
+        input_slopes_nb(parameters[first:], (n_inputs, units), flat_slopes[middle * ROWS :], flat_slopes[start * ROWS :])
         hidden -= n_inputs
         if dropped and hidden >= 0:
-            _multiply_nb(slopes[start:middle], work.kept[hidden:])
+            _multiply_nb(slopes[start : start + n_inputs], work.kept[hidden:])
         if layer > 0:
-            values, its = flat[start * ROWS : middle * ROWS], flat_slopes[start * ROWS : middle * ROWS]
+            last = (start + n_inputs) * ROWS
+            values, its = flat[start * ROWS : last], flat_slopes[start * ROWS : last]
             for value in range(len(values)):
                 squashed = values[value] * remains
                 its[value] *= ONE - squashed * squashed
         middle = start
-    n_read = table.layers[0, 2]
+    n_read = table.layers[0, 1]
     if table.kind == MLP:
         _add_sets_nb(
             table, parameters, work, nodes[:n_read].reshape((1, n_read, ROWS)), slopes[:n_read].reshape((1, n_read, ROWS)), gradient
@@ -189,9 +191,9 @@ def _add_layer_slopes_nb(table: NetworkTable, work: NetworkWork, n_blocks: int, 
     nodes, slopes, start = work.nodes.reshape(-1), work.slopes.reshape(-1), 0
     blocks = n_blocks, work.nodes.shape[1] * ROWS
     for layer in range(len(table.layers)):
-        weights_at, biases_at, n_inputs, units = table.layers[layer]
-        inputs, start = nodes[start * ROWS :], start + n_inputs
-        add_parameter_slopes_nb(inputs, slopes[start * ROWS :], blocks, (n_inputs, units), gradient[weights_at:], gradient[biases_at:])
+        first, n_inputs, units = table.layers[layer]
+        inputs, start = nodes[start * ROWS :], start + n_inputs + 1
+        add_parameter_slopes_nb(inputs, slopes[start * ROWS :], blocks, (n_inputs, units), gradient[first:])
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")

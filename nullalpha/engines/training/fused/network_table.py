@@ -1,7 +1,7 @@
 """A network as the compiled engine's kernels take it: where its parameters lie, and the room that blocks of rows are worked out in.
 
 A block's nodes lie below one another: what the dense layers read (memberships of a fuzzy_mlp, the last state of a recurrent kind), the
-hidden units of each layer, the output. Slopes lie in the same places.
+hidden units of each layer, the output; after each of them but the last a node that is always 1. Slopes lie in the same places.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from nullalpha.engines.training.fused.blocks import ROWS, Float32Array
+from nullalpha.engines.training.fused.maths import ONE
 from nullalpha.engines.training.fused.recurrent import gru_numbers, lstm_numbers
 from nullalpha.engines.training.fused.rows import BlockRows, aligned_nb, empty_block_nb
 from nullalpha.engines.training.fused.sets import SetTable, set_table
@@ -24,7 +25,7 @@ from nullalpha.strategy.plan import NETWORK_KINDS, Plan
 
 Int64Array = NDArray[np.int64]
 MLP, GRU, LSTM = range(len(NETWORK_KINDS))
-GROUP = 8
+GROUP = 4
 """Blocks whose parameter slopes are summed together: to begin and to end a sum costs as much as a block's part of it."""
 
 
@@ -37,7 +38,8 @@ class NetworkTable(NamedTuple):
         lookback: rows that a window has.
         n_features, n_set_parameters: sizes.
         recurrent: (2,) where a recurrent kind's parameters begin and end.
-        layers: (n_dense, 4) of each dense layer, the output's among them: where its weights and its biases begin, its inputs, its units.
+        layers: (n_dense, 3) of each dense layer, the output's among them: where its weights begin, its inputs, its units. Its biases
+            follow its weights.
         dropout: share of hidden units dropped.
         train_sets: whether sets move.
     """
@@ -69,11 +71,7 @@ def network_table(plan: Plan, structure: RuleStructure, n_set_parameters: int) -
         raise ValueError(f"{plan.model} is no network")
     layout = network_layout(kind, len(plan.sets), network)
     starts = dict(zip([name for name, _ in layout], _starts(layout, n_set_parameters), strict=True))
-    layers = [
-        (starts[name], starts[name.replace("weight", "bias")], shape[0], shape[1] if len(shape) > 1 else 1)
-        for name, shape in layout
-        if name.endswith("weight")
-    ]
+    layers = [(starts[name], shape[0], shape[1] if len(shape) > 1 else 1) for name, shape in layout if name.endswith("weight")]
     return NetworkTable(
         kind=NETWORK_KINDS.index(kind),
         sets=set_table(plan.sets, structure, range(len(plan.sets))),
@@ -116,9 +114,14 @@ class NetworkWork(NamedTuple):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def empty_work_nb(table: NetworkTable, group: int) -> NetworkWork:
-    """Return room for the present block and for a group of so many, not yet filled."""
-    n_sets, n_read, recurs = len(table.sets.shape), table.layers[0, 2], table.kind != MLP
-    n_nodes, n_hidden = n_read + table.layers[:, 3].sum(), table.layers[1:, 2].sum() + (n_read if recurs else 0)
+    """Return room for the present block and for a group of so many; but for the nodes that are 1, what is in it means nothing yet."""
+    n_sets, n_read, recurs = len(table.sets.shape), table.layers[0, 1], table.kind != MLP
+    n_nodes, n_hidden = (table.layers[:, 1] + 1).sum() + 1, table.layers[1:, 1].sum() + (n_read if recurs else 0)
+    nodes = aligned_nb(group * n_nodes).reshape((group, n_nodes, ROWS))
+    one = -1
+    for layer in range(len(table.layers)):
+        one += table.layers[layer, 1] + 1
+        nodes[:, one] = ONE
     window, with_sets = table.lookback if recurs else 0, table.lookback if table.train_sets else 0
     numbers = 0
     if recurs:
@@ -129,7 +132,7 @@ def empty_work_nb(table: NetworkTable, group: int) -> NetworkWork:
         aligned_nb(with_sets * n_sets).reshape((with_sets, n_sets, ROWS)),
         aligned_nb(window * n_sets).reshape((window, n_sets, ROWS)),
         aligned_nb(min(window, with_sets) * n_sets).reshape((min(window, with_sets), n_sets, ROWS)),
-        aligned_nb(group * n_nodes).reshape((group, n_nodes, ROWS)),
+        nodes,
         aligned_nb(group * n_nodes).reshape((group, n_nodes, ROWS)),
         aligned_nb(n_hidden if table.dropout > 0 else 0),
         np.empty(numbers, np.float32),

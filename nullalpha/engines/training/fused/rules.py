@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from nullalpha.engines.training.fused.adam import Moments, SetLimits, keep_legible_nb, step_nb
+from nullalpha.engines.training.fused.adam import Moments, SetLimits, free_nb, keep_legible_nb, step_nb
 from nullalpha.engines.training.fused.blocks import FAST, ROWS, Float32Array
 from nullalpha.engines.training.fused.losses import LossNumbers, block_loss_nb
 from nullalpha.engines.training.fused.maths import ZERO
@@ -53,6 +53,7 @@ def rules_epoch_nb(
             take_block_nb(rows, order, start, min(start + ROWS, last), 1 / (last - first), block.rows)
             total += _forward_nb(table, moments.parameters, rows.columns, loss, block) * (last - first)
             _backward_nb(table, moments.parameters, block, gradient)
+        free_nb(gradient, limits)
         step_nb(moments, gradient, rate, clip_norm)
         keep_legible_nb(moments.parameters[: len(limits.least)], limits, position, kept)
     return total / len(order)
