@@ -128,6 +128,7 @@ def build_context(lab: Lab, campaign_id: str, executor: Executor, designer: Desi
         designer=designer,
         vocabulary=lab.vocabulary,
         device=_device(lab),
+        deterministic=lab.settings.deterministic,
         code_version=code_version(),
         remember=lambda: remember(lab.stores, lab.artifacts, lab.index_folder, context.run),
         report=lambda i, status, seconds: str(write_report(lab, i, status, seconds)),

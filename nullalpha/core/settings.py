@@ -141,12 +141,16 @@ class ConnectSettings(_Section):
 
 
 class Settings(BaseSettings):
-    """All settings. `NULLALPHA_DEVICE=cpu` or `NULLALPHA_MODEL__NAME=...` override the file."""
+    """All settings. `NULLALPHA_DEVICE=cpu` or `NULLALPHA_MODEL__NAME=...` override the file.
+
+    `deterministic` takes on CUDA only algorithms that give the same bits every time, which costs speed; a CPU always does.
+    """
 
     model_config = SettingsConfigDict(env_prefix="NULLALPHA_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     workers: int | None = Field(default=None, ge=1, le=256)
     device: str = Field(default="auto", pattern="^(auto|cpu|cuda|mps)$")
+    deterministic: bool = False
     model: ModelSettings = ModelSettings()
     research: ResearchSettings = ResearchSettings()
     market: MarketSettings = MarketSettings()

@@ -104,6 +104,7 @@ def run_experiments(
     *,
     seed: int,
     device: str = "cpu",
+    deterministic: bool = False,
     progress: Progress | None = None,
     cache: FeatureCache | None = None,
     checkpoint: Path | None = None,
@@ -115,6 +116,7 @@ def run_experiments(
     Args:
         market: instruments by symbol, those that features read among them; their bars end where the span ends.
         seed: the campaign's; each model's own is derived from it, the strategy's fingerprint, the instrument and the fold.
+        deterministic: on CUDA, take only algorithms that give the same bits every time.
         progress: told once an epoch.
         cache: of computed columns, shared by the strategies.
         checkpoint: where the fit stands, so that it goes on from there if it was interrupted; see `fit.fit_many`.
@@ -122,7 +124,7 @@ def run_experiments(
     prepared = [_prepared_or_why(plan, market, protocol, span, seed, cache) for plan in plans]
     ready = [(plan, one) for plan, one in zip(plans, prepared, strict=True) if not isinstance(one, NullAlphaError)]
     batch = [(plan, [task for series in one for task in series.tasks]) for plan, one in ready]
-    fits = iter(fit_strategies(batch, device=device, progress=progress, checkpoint=checkpoint))
+    fits = iter(fit_strategies(batch, device=device, deterministic=deterministic, progress=progress, checkpoint=checkpoint))
     return [
         one if isinstance(one, NullAlphaError) else _judged_or_why(plan, market, protocol, one, next(fits))
         for plan, one in zip(plans, prepared, strict=True)

@@ -54,7 +54,7 @@ def warm(_payload: Payload, _artifacts: ArtifactStore, _progress: Sink) -> dict[
 def population(payload: Payload, artifacts: ArtifactStore, progress: Sink) -> dict[str, Any]:
     """Train and backtest strategies walk-forward through a span.
 
-    Payload: documents, market {symbol: {slice, instrument}}, protocol, span, seed, device, code. A fit that was interrupted goes on from
+    Payload: documents, market {symbol: {slice, instrument}}, protocol, span, seed, device, deterministic, code. A fit that was interrupted goes on from
     where it stood when the same payload comes again.
     Returns: {experiments: [...]} in the order of the documents, each done or failed.
     """
@@ -70,6 +70,7 @@ def population(payload: Payload, artifacts: ArtifactStore, progress: Sink) -> di
             Span(**payload["span"]),
             seed=payload["seed"],
             device=payload["device"],
+            deterministic=payload.get("deterministic", False),
             progress=_throttled(progress),
             cache=FeatureCache(artifacts.root.parent / "data" / "gold", GOLD_BYTES),
             checkpoint=checkpoint,

@@ -40,6 +40,7 @@ def _request(context: ResearchContext, shard: list[ExperimentRow], stage: str, m
         "protocol": context.campaign.protocol_hash,
         "seed": context.config.seed,
         "device": context.device,
+        "deterministic": context.deterministic,
         "code": context.code_version,
     }
     payload = {
@@ -49,6 +50,7 @@ def _request(context: ResearchContext, shard: list[ExperimentRow], stage: str, m
         "protocol": context.campaign.protocol,
         "seed": context.config.seed,
         "device": context.device,
+        "deterministic": context.deterministic,
         "code": context.code_version,
     }
     summary = {"stage": stage, "experiments": [row.id for row in shard]}

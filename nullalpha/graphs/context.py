@@ -41,6 +41,7 @@ class ResearchContext:
     designer: Designer
     vocabulary: Vocabulary
     device: str
+    deterministic: bool
     code_version: str
     remember: Callable[[], None]
     report: Callable[[str, str, float], str]
