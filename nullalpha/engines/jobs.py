@@ -54,8 +54,8 @@ def warm(_payload: Payload, _artifacts: ArtifactStore, _progress: Sink) -> dict[
 def population(payload: Payload, artifacts: ArtifactStore, progress: Sink) -> dict[str, Any]:
     """Train and backtest strategies walk-forward through a span.
 
-    Payload: documents, market {symbol: {slice, instrument}}, protocol, span, seed, device, deterministic, code. A fit that was interrupted goes on from
-    where it stood when the same payload comes again.
+    Payload: documents, market {symbol: {slice, instrument}}, protocol, span, seed, device, deterministic, code. A fit that was interrupted
+    goes on from where it stood when the same payload comes again.
     Returns: {experiments: [...]} in the order of the documents, each done or failed.
     """
     torch.set_num_threads(1)

@@ -91,6 +91,20 @@ def require_fittable(job: FitJob, index: int) -> None:
                 suggestion="give rows of x and y",
             )
     require_rows(task, index, plan.lookback)
+    if plan.training.loss == "utility":
+        _require_costs(task, index, plan.lookback)
+
+
+def _require_costs(task: FitTask, index: int, lookback: int) -> None:
+    """Refuse a task of a utility, which is net of costs, without a cost in each row that it uses."""
+    rows = np.concatenate([usable_rows(task, rows, lookback) for rows in (task.train_rows, task.stop_rows)])
+    unknown = rows[:1] if task.cost is None else rows[~np.isfinite(task.cost[rows])]
+    if len(unknown):
+        raise UsageError(
+            f"task {index} learns a utility, which is net of costs, and row {unknown[0]} has none",
+            path=f"tasks.{index}.cost",
+            suggestion="give StrategyTask.round_trip, 0 for trades that cost nothing",
+        )
 
 
 def complete_rows(x: FloatArray, lookback: int = 1) -> BoolArray:

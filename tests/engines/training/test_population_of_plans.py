@@ -296,3 +296,14 @@ def test_an_engine_or_a_precision_that_is_not_known_or_not_possible_is_a_typed_e
             fit_many([job], **asked)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="runs on a CPU, not on 'cuda'"):
         engine_for(xor_plan, "fused", Placement("cuda", "float32", "auto"))
+
+
+@pytest.mark.parametrize("cost", [None, np.nan])
+def test_a_utility_without_its_costs_is_refused_in_its_place(cost: float | None, xor_plan: Plan, make_task: TaskMaker) -> None:
+    task = make_task(1, 60, 20)
+    netted = replace(xor_plan, training=replace(xor_plan.training, loss="utility"))
+    costs = None if cost is None else np.where(np.arange(80) == 7, cost, 0.01)
+    refused, fitted = fit_many([FitJob(netted, replace(task, cost=costs)), FitJob(xor_plan, task)])
+    assert isinstance(refused, UsageError)
+    assert f"row {0 if cost is None else 7} has none" in refused.message
+    assert isinstance(fitted, FitResult)
