@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from nullalpha.core.artifacts import ArtifactStore
 from nullalpha.data.bars import FloatArray, IntArray, session_days
 from nullalpha.engines.backtest.capacity import capacity
-from nullalpha.engines.backtest.metrics import Performance, compounded_by_session, drawdown, in_excess_of_cash, session_returns
+from nullalpha.engines.backtest.metrics import Performance, compounded_by_session, drawdown, in_excess_of_cash, over_equity, session_returns
 from nullalpha.engines.backtest.replay import spans_of
 from nullalpha.engines.backtest.result import BacktestResult
 from nullalpha.engines.backtest.stitch import StitchedResult
@@ -105,9 +105,7 @@ def entry_days(traded: Traded, market: Mapping[str, MarketSeries]) -> IntArray:
 
 def _paid(account: StitchedResult) -> dict[str, dict[str, float]]:
     """Return what trading and holding cost and brought in all: in currency, and over the equity before each bar, summed."""
-    before = np.concatenate(([account.capital], account.equity[:-1]))
-    alive = before > 0.0
-    shares = {name: float((getattr(account, name)[alive] / before[alive]).sum()) for name in PAID}
+    shares = {name: over_equity(account, getattr(account, name)) for name in PAID}
     return {"currency": {name: float(getattr(account, name).sum()) for name in PAID}, "share_of_equity": shares}
 
 

@@ -166,15 +166,15 @@ def performance(result: StitchedResult, sessions_per_year: float, risk_free: flo
         sharpe=sharpe_ratio(in_excess_of_cash(sessions.returns, risk_free, sessions_per_year), sessions_per_year),
         max_drawdown=float(drawdown(result.equity, result.capital).min()),
         mean_exposure=float(result.exposure.mean()),
-        annual_turnover=_over_equity(result, result.turnover_notional) / years,
+        annual_turnover=over_equity(result, result.turnover_notional) / years,
         n_trades=len(trades),
         hit_rate=float((trades["pnl"] > 0.0).mean()) if len(trades) else math.nan,
         mean_holding_bars=float((trades["exit_row"] - trades["entry_row"]).mean()) if len(trades) else math.nan,
-        fees_fraction=_over_equity(result, result.fees),
+        fees_fraction=over_equity(result, result.fees),
     )
 
 
-def _over_equity(result: StitchedResult, money: FloatArray) -> float:
+def over_equity(result: StitchedResult, money: FloatArray) -> float:
     """Sum money per bar over the equity before that bar, while there is any."""
     before = np.concatenate(([result.capital], result.equity[:-1]))
     return float((money[before > 0.0] / before[before > 0.0]).sum())

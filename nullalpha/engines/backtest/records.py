@@ -1,7 +1,6 @@
 """Accounts of several instruments as arrays of records: `kernel.Terms`, `kernel.Holding` and `kernel.Order`, one each.
 
-Records, because the elements of a list of tuples are reference-counted at every look. A kernel that reads and writes them closes over
-`compiled.source_stamp` of this module.
+Records, because the elements of a list of tuples are reference-counted at every look.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ HOLDING_DTYPE = np.dtype(
     ],
     align=True,
 )
-"""`kernel.Holding` of each instrument: an array of records, because a list's elements are reference-counted at every look."""
+"""`kernel.Holding` of each instrument."""
 
 ORDER_DTYPE = np.dtype(
     [
